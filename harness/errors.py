@@ -1,13 +1,13 @@
 """Everything the harness raises on purpose.
 
-    HarnessError                     one line: what was wrong and what to do; carries an exit code
-    ├── UsageError            (2)    a bad argument, subject name, trace file, report directory
-    ├── BaselineError         (4)    the subject fails without any fault
-    └── InternalError        (70)    the harness itself failed
-    SimulationError                  a subject did what the simulated machine cannot represent
-    ├── EscapeError                  ... wrote outside the simulated tree, or by a way around it
-    └── CallLimitExceeded            ... made more system calls than an operation may
-    Killed (BaseException)           the simulated process is dead: nothing it does reaches the disk
+HarnessError                     one line: what was wrong and what to do; carries an exit code
+├── UsageError            (2)    a bad argument, subject name, trace file, report directory
+├── BaselineError         (4)    the subject fails without any fault
+└── InternalError        (70)    the harness itself failed
+SimulationError                  a subject did what the simulated machine cannot represent
+├── EscapeError                  ... wrote outside the simulated tree, or by a way around it
+└── CallLimitExceeded            ... made more system calls than an operation may
+Killed (BaseException)           the simulated process is dead: nothing it does reaches the disk
 """
 
 __all__ = [
@@ -54,7 +54,7 @@ class SimulationError(Exception):
 
 
 class EscapeError(SimulationError):
-    """A change would have reached the real machine, or gone unrecorded (mmap, sqlite3, subprocess)."""
+    """A change would have reached the real machine or gone unrecorded (mmap, sqlite3, ...)."""
 
 
 class CallLimitExceeded(BaseException):

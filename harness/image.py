@@ -121,7 +121,9 @@ class Image:
 EMPTY: Final = Image({ROOT: {}}, {})
 
 
-def from_tree(files: Mapping[str, bytes], dirs: Iterator[str] | list[str] | tuple[str, ...] = ()) -> Image:
+def from_tree(
+    files: Mapping[str, bytes], dirs: Iterator[str] | list[str] | tuple[str, ...] = ()
+) -> Image:
     """Build an image from paths; parents that are not named are made.
 
     Args:
