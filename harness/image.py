@@ -12,10 +12,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-__all__ = ["DIRECTORY", "EMPTY", "FILE", "ROOT", "SYMLINK", "BootSource", "Image", "from_tree"]
+__all__ = [
+    "DIRECTORY",
+    "EMPTY",
+    "FILE",
+    "INODE_STEP",
+    "ROOT",
+    "SYMLINK",
+    "BootSource",
+    "Image",
+    "from_tree",
+]
 
 ROOT: Final = 1
 """Inode number of the root directory."""
+
+INODE_STEP: Final = 1_000_000
+"""Inodes made by one run are numbered from a multiple of this; see `BootSource.first_free`."""
 
 FILE: Final = 0
 DIRECTORY: Final = 1
@@ -46,6 +59,12 @@ class BootSource(Protocol):
     def target(self, ino: int) -> str:
         """Target of a symbolic link."""
 
+    def links(self, ino: int) -> int:
+        """How many names a file has (st_nlink)."""
+
+    def first_free(self) -> int:
+        """Where the numbers of inodes made after booting begin: none from here on is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -56,12 +75,14 @@ class Image:
         contents: For each regular file inode, its bytes.
         targets: For each symbolic link inode, its target.
         modes: Permission bits where they differ from 0o644 and 0o755.
+        link_counts: How many names an inode has, where that is not one.
     """
 
     directories: Mapping[int, Mapping[str, int]]
     contents: Mapping[int, bytes]
     targets: Mapping[int, str] = field(default_factory=dict)
     modes: Mapping[int, int] = field(default_factory=dict)
+    link_counts: Mapping[int, int] = field(default_factory=dict)
 
     def entries(self, ino: int) -> Mapping[str, int]:
         return self.directories[ino]
@@ -85,6 +106,19 @@ class Image:
 
     def target(self, ino: int) -> str:
         return self.targets[ino]
+
+    def links(self, ino: int) -> int:
+        return self.link_counts.get(ino, 1)
+
+    def first_free(self) -> int:
+        # In steps of a million, so that the crash states of one run, whose highest inode differs,
+        # mostly agree on it and a recovery on one can stand for a recovery on another.
+        highest = max(self.directories)
+        if self.contents:
+            highest = max(highest, max(self.contents))
+        if self.targets:
+            highest = max(highest, max(self.targets))
+        return (highest // INODE_STEP + 1) * INODE_STEP
 
     def walk(self) -> Iterator[tuple[str, int]]:
         """Yield every path that can be reached, parents first, names in byte order, with its inode.

@@ -127,6 +127,7 @@ class Mkdir(Call, tag="mkdir"):
     """A new directory."""
 
     path: str
+    ino: int | None = None
 
 
 class Rmdir(Call, tag="rmdir"):
