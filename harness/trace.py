@@ -60,10 +60,15 @@ class Call(msgspec.Struct, tag_field="op", kw_only=True, omit_defaults=True):
 
 
 class Image(Call, tag="image"):
-    """What is on disk, durably, before the first call. Only ever the first record."""
+    """What is on disk, durably, before the first call. Only ever the first record.
+
+    ``inos`` gives the inode numbers that later records use, where a file may be named by
+    nothing else (opened, then renamed or unlinked).
+    """
 
     files: dict[str, bytes] = {}
     dirs: list[str] = []
+    inos: dict[str, int] = {}
 
 
 class Create(Call, tag="create"):

@@ -1,0 +1,274 @@
+"""From sets of nodes to disk images.
+
+Nodes that are on disk in every state from now on are folded into a settled base, so that a long
+trace costs no more per state than a short one. Trees and file contents are remembered by the nodes
+that shape them: most states differ in one of the two only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Final, NamedTuple, TypeAlias
+
+from harness.image import ROOT, Image
+from harness.persistence.effects import PAGE, Cut, Data, Effect, Name, Size, Tail
+from harness.persistence.model import Constraints
+
+__all__ = ["ImageKey", "Painter", "Torn"]
+
+ImageKey: TypeAlias = tuple[int, ...]
+"""Equal for equal images, in one process: the hash of the tree, then of each file's content."""
+
+
+class Torn(NamedTuple):
+    """A page caught half written: its bytes before offset ``cut`` are as ``node`` left them."""
+
+    node: int
+    cut: int
+
+
+class _Tree(NamedTuple):
+    """What the name nodes of a state make of the directories."""
+
+    directories: dict[int, dict[str, int]]
+    files: tuple[int, ...]
+    shape: int
+
+
+class _File:
+    """A file's settled bytes, and the nodes that may change them."""
+
+    __slots__ = ("applied", "bits", "buffer", "nodes", "size")
+
+    def __init__(self, content: bytes) -> None:
+        self.buffer = content
+        self.size = len(content)
+        self.nodes: list[int] = []
+        self.applied = 0
+        self.bits = 0
+
+
+class Painter:
+    """Builds the images of one trace's crash states.
+
+    Args:
+        constraints: The trace's nodes.
+    """
+
+    def __init__(self, constraints: Constraints) -> None:
+        self._constraints = constraints
+        self._nodes = constraints.nodes
+        effects = constraints.effects
+        base = effects.base
+        self._offset = 0
+        self._issued = 0
+        self._directories = {ino: dict(names) for ino, names in base.directories.items()}
+        for ino in effects.directories:
+            self._directories.setdefault(ino, {})
+        self._targets = {**base.targets, **effects.targets}
+        self._modes = {**base.modes, **effects.modes}
+        self._files: dict[int, _File] = defaultdict(lambda: _File(b""))
+        for ino, content in base.contents.items():
+            self._files[ino] = _File(content)
+        self._name_nodes: list[int] = []
+        self._names_applied = 0
+        for number, node in enumerate(self._nodes):
+            for effect in node.effects:
+                if isinstance(effect, Name):
+                    if not self._name_nodes or self._name_nodes[-1] != number:
+                        self._name_nodes.append(number)
+                else:
+                    numbers = self._files[effect.ino].nodes
+                    if not numbers or numbers[-1] != number:
+                        numbers.append(number)
+        self._name_bits = 0
+        self._trees: dict[int, _Tree] = {}
+        self._contents: dict[tuple[int, int, Torn | None], tuple[bytes, int]] = {}
+
+    def settle(self, offset: int, issued: int) -> None:
+        """Move on to a window: nodes below ``offset`` are on disk, those from ``issued`` are not.
+
+        Raises:
+            ValueError: The window lies before the current one; a new painter is needed.
+        """
+        if offset < self._offset:
+            raise ValueError("windows only move forward")
+        if offset > self._offset:
+            while (
+                self._names_applied < len(self._name_nodes)
+                and self._name_nodes[self._names_applied] < offset
+            ):
+                self._apply_names(self._directories, self._name_nodes[self._names_applied])
+                self._names_applied += 1
+            self._trees.clear()
+            self._contents.clear()
+            self._offset = offset
+        self._issued = issued
+        self._name_bits = self._window_bits(self._name_nodes, self._names_applied)
+        for file in self._files.values():
+            file.bits = 0
+        for number in range(offset, issued):
+            for effect in self._nodes[number].effects:
+                if not isinstance(effect, Name):
+                    self._files[effect.ino].bits |= 1 << (number - offset)
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """The current window: its offset, and the number of nodes issued by then."""
+        return self._offset, self._issued
+
+    def _window_bits(self, numbers: list[int], start: int) -> int:
+        bits = 0
+        for number in numbers[start:]:
+            if number >= self._issued:
+                break
+            bits |= 1 << (number - self._offset)
+        return bits
+
+    def key(self, taken: int, torn: Torn | None) -> ImageKey:
+        """Identify the image of a set of nodes of the current window."""
+        tree = self._tree(taken)
+        return (tree.shape, *(self._content(ino, taken, torn)[1] for ino in tree.files))
+
+    def image(self, taken: int, torn: Torn | None) -> Image:
+        """Build the image of a set of nodes of the current window."""
+        tree = self._tree(taken)
+        contents = {ino: self._content(ino, taken, torn)[0] for ino in tree.files}
+        return Image(tree.directories, contents, self._targets, self._modes)
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _apply_names(self, directories: dict[int, dict[str, int]], number: int) -> None:
+        for effect in self._nodes[number].effects:
+            if isinstance(effect, Name):
+                if effect.ino is None:
+                    directories[effect.directory].pop(effect.name, None)
+                else:
+                    directories[effect.directory][effect.name] = effect.ino
+
+    def _tree(self, taken: int) -> _Tree:
+        bits = taken & self._name_bits
+        tree = self._trees.get(bits)
+        if tree is None:
+            directories = self._directories
+            if bits:
+                directories = {ino: dict(names) for ino, names in directories.items()}
+                for number in self._name_nodes[self._names_applied :]:
+                    if number >= self._issued:
+                        break
+                    if bits >> (number - self._offset) & 1:
+                        self._apply_names(directories, number)
+            tree = self._trees[bits] = self._survey(directories)
+        return tree
+
+    def _survey(self, directories: dict[int, dict[str, int]]) -> _Tree:
+        """Walk what can be reached; an inode under two names counts as itself both times."""
+        shape: list[object] = []
+        files: dict[int, int] = {}
+        reached: dict[int, dict[str, int]] = {}
+        pending: list[tuple[str, int, tuple[int, ...]]] = [("", ROOT, (ROOT,))]
+        while pending:
+            prefix, ino, above = pending.pop()
+            names = reached[ino] = directories[ino]
+            for name in sorted(names):
+                child = names[name]
+                if child in directories:
+                    shape.append((prefix + name, "d"))
+                    if child not in above:
+                        pending.append((f"{prefix}{name}/", child, (*above, child)))
+                elif child in self._targets:
+                    shape.append((prefix + name, "l", self._targets[child]))
+                else:
+                    shape.append((prefix + name, files.setdefault(child, len(files))))
+        return _Tree(reached, tuple(files), hash(tuple(shape)))
+
+    # -- contents ------------------------------------------------------------------------------
+
+    def _content(self, ino: int, taken: int, torn: Torn | None) -> tuple[bytes, int]:
+        file = self._files[ino]
+        if torn is not None and not self._shapes(torn, ino):
+            torn = None
+        memo = (ino, taken & file.bits, torn)
+        found = self._contents.get(memo)
+        if found is None:
+            content = self._paint(file, ino, taken, torn)
+            found = self._contents[memo] = (content, hash(content))
+        return found
+
+    def _shapes(self, torn: Torn, ino: int) -> bool:
+        effect = self._nodes[torn.node].effects[0]
+        return isinstance(effect, Data) and effect.ino == ino
+
+    def _paint(self, file: _File, ino: int, taken: int, torn: Torn | None) -> bytes:
+        while file.applied < len(file.nodes) and file.nodes[file.applied] < self._offset:
+            buffer, size = self._run(file, ino, self._settled_run(file), None, None)
+            file.buffer, file.size = bytes(buffer), size
+        numbers = [number for number in file.nodes[file.applied :] if number < self._issued]
+        if not numbers and torn is None and file.size == len(file.buffer):
+            return file.buffer
+        buffer, size = self._run(file, ino, numbers, taken, torn)
+        del buffer[size:]
+        buffer.extend(bytes(size - len(buffer)))
+        return bytes(buffer)
+
+    def _settled_run(self, file: _File) -> list[int]:
+        start = file.applied
+        while file.applied < len(file.nodes) and file.nodes[file.applied] < self._offset:
+            file.applied += 1
+        return file.nodes[start : file.applied]
+
+    def _run(
+        self, file: _File, ino: int, numbers: list[int], taken: int | None, torn: Torn | None
+    ) -> tuple[bytearray, int]:
+        """Apply nodes in order to a file's settled bytes; all of them where ``taken`` is None."""
+        buffer, size = bytearray(file.buffer), file.size
+        for number in numbers:
+            if taken is None or taken >> (number - self._offset) & 1:
+                for effect in self._nodes[number].effects:
+                    if not isinstance(effect, Name) and effect.ino == ino:
+                        size = _apply(buffer, size, effect)
+            elif torn is not None and number <= torn.node:
+                size = self._apply_torn(buffer, size, number, torn)
+        return buffer, size
+
+    def _apply_torn(self, buffer: bytearray, size: int, number: int, torn: Torn) -> int:
+        """Apply what a torn page has of a node: its bytes before the cut."""
+        half = self._nodes[torn.node].effects[0]
+        effect = self._nodes[number].effects[0]
+        assert isinstance(half, Data)
+        if not isinstance(effect, Data) or effect.page != half.page or effect.start >= torn.cut:
+            return size
+        end = min(effect.end, torn.cut)
+        _put(buffer, effect.start, effect.data[: end - effect.start])
+        # Where data and size are one node, the size shows just the bytes that are there.
+        grown = self._nodes[number].effects[-1]
+        return max(size, end) if isinstance(grown, Size) else size
+
+
+_ZERO: Final = b"\0"
+
+
+def _put(buffer: bytearray, start: int, data: bytes) -> None:
+    if len(buffer) < start:
+        buffer.extend(bytes(start - len(buffer)))
+    buffer[start : start + len(data)] = data
+
+
+def _apply(buffer: bytearray, size: int, effect: Effect) -> int:
+    """Apply one effect to a file's bytes, which may reach beyond its size; return the new size."""
+    match effect:
+        case Data():
+            _put(buffer, effect.start, effect.data)
+        case Size():
+            return effect.size
+        case Cut():
+            # Whole pages go; the rest of the last one is zeroed by the tail, which may be late.
+            del buffer[-(-effect.size // PAGE) * PAGE :]
+            return effect.size
+        case Tail():
+            end = min(len(buffer), (effect.page + 1) * PAGE)
+            if end > effect.start:
+                buffer[effect.start : end] = bytes(end - effect.start)
+        case Name():
+            raise AssertionError("names do not change a file's bytes")
+    return size

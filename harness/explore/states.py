@@ -1,0 +1,243 @@
+"""Crash states: every disk image a persistence model allows, each with the crashes that leave it.
+
+A crash state is a set of nodes (see `harness.persistence.model`) and perhaps one page torn between
+two versions. Each is visited once, at the call that first makes it possible, together with the
+whole span of positions at which a crash can leave it, so that a judge can hold it against every
+moment of the history it may follow.
+
+While the sets that a call adds are few they are all visited; where they are more, a fixed order
+takes the informative ones (nothing lost, one loss, one survivor, one file's product, a torn last
+write) and a seeded draw fills the budget. `Explorer.exhaustive` and `Explorer.possible` say which
+it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from harness.explore.images import ImageKey, Painter, Torn
+from harness.explore.window import Frame, Page, windows
+from harness.image import Image
+from harness.persistence.effects import Data
+from harness.persistence.model import Constraints
+
+__all__ = ["BUDGET_DEFAULT", "CrashState", "Explorer", "Torn"]
+
+BUDGET_DEFAULT: Final = 20_000
+"""Sets of effects visited for one trace under one profile before sampling begins."""
+
+_WINDOW_MIN: Final = 24
+"""Sets visited at each call even when the budget is spent: the fixed order's first ones."""
+
+_PRODUCT_MAX: Final = 512
+"""Sets of one component that the fixed order lists against all and none of the others."""
+
+_DRAWS_MAX: Final = 8
+"""Draws for each set still allowed, before a window is given up as (nearly) used up."""
+
+_COUNT_MAX: Final = 4096
+"""Sets of one component that are listed to count their tears."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrashState:
+    """One set of effects on disk.
+
+    Attributes:
+        first: First position at which a crash can leave it.
+        last: Last such position.
+        key: Equal for equal images.
+        call: The call in whose window it was found; all later calls are lost.
+        offset: Nodes below are on disk.
+        issued: Nodes from here on are not.
+        taken: The nodes on disk between, as bits.
+        torn: The page caught half written, if any.
+    """
+
+    first: int
+    last: int
+    key: ImageKey
+    call: int
+    offset: int
+    issued: int
+    taken: int
+    torn: Torn | None
+
+    @property
+    def after(self) -> int:
+        """Fewest calls that have returned when a crash can leave this.
+
+        A state that only the middle of a call can leave counts the calls before it.
+        """
+        between = (self.first + 1) // 2
+        return between if 2 * between <= self.last else self.first // 2
+
+    def holds(self, node: int) -> bool:
+        """Tell whether a node is on disk."""
+        if node < self.offset:
+            return True
+        return bool(self.taken >> (node - self.offset) & 1)
+
+    def possible_after(self, calls: int) -> bool:
+        """Tell whether a crash between call ``calls`` and the next can leave this."""
+        return self.first <= 2 * calls <= self.last
+
+
+class Explorer:
+    """Visits the crash states of one trace under one model.
+
+    Args:
+        constraints: The trace's nodes.
+        budget: Sets visited before sampling begins, over the whole trace.
+        seed: Of the draws, where it comes to that.
+
+    Attributes:
+        exhaustive: Whether every set that is possible was, or will be, visited.
+        visited: Sets visited so far.
+        possible: Sets there are, so far as the trace has been walked; exact at its end, and None
+            where they cannot be counted.
+    """
+
+    def __init__(
+        self, constraints: Constraints, *, budget: int = BUDGET_DEFAULT, seed: int = 0
+    ) -> None:
+        self.constraints = constraints
+        self.budget = budget
+        self.seed = seed
+        self.exhaustive = True
+        self.visited = 0
+        self.possible: int | None = 0
+        self._torn = constraints.model.torn
+        # Where the model orders all effects, a page cannot skip a version.
+        self._newest_too = constraints.model.order == "free"
+        self._painter = Painter(constraints)
+        self._windows = windows(constraints)
+
+    def states(self) -> Iterator[CrashState]:
+        """Yield the crash states the budget reaches, earliest first, no set of effects twice."""
+        for number, window in enumerate(self._windows):
+            frame = Frame(self.constraints.nodes, window)
+            self._painter.settle(window.offset, window.issued)
+            count: int | None = frame.new
+            if self._torn:
+                tears = frame.count_tears(newest_too=self._newest_too, sets_max=_COUNT_MAX)
+                count = None if tears is None else frame.new + tears
+            if window.clipped or count is None:
+                self.exhaustive, self.possible = False, None
+            elif self.possible is not None:
+                self.possible += count
+            left = len(self._windows) - number
+            allowance = max(_WINDOW_MIN, 2 * (self.budget - self.visited) // left)
+            if count is not None and count <= allowance:
+                yield from self._visit_all(frame)
+            else:
+                self.exhaustive = False
+                yield from self._visit_some(frame, allowance)
+
+    def image(self, state: CrashState) -> Image:
+        """Build the disk image of a state."""
+        if self._painter.window == (state.offset, state.issued):
+            return self._painter.image(state.taken, state.torn)
+        # Out of turn: the walk's own painter must not move, so another one looks back.
+        other = Painter(self.constraints)
+        other.settle(state.offset, state.issued)
+        return other.image(state.taken, state.torn)
+
+    def lost(self, state: CrashState) -> list[tuple[int, str]]:
+        """Name what was issued by the state's earliest crash and is not on disk.
+
+        Returns:
+            Pairs of the record's position in the trace and the part of its call.
+        """
+        found = []
+        for number, node in enumerate(self.constraints.nodes[: state.issued]):
+            if state.holds(number):
+                continue
+            for effect in node.effects:
+                part = effect.part
+                if (
+                    state.torn is not None
+                    and state.torn.node == number
+                    and isinstance(effect, Data)
+                ):
+                    part = f"data {max(state.torn.cut, effect.start)}..{effect.end}"
+                found.append((effect.i, part))
+        return found
+
+    # -- one window ----------------------------------------------------------------------------
+
+    def _visit_all(self, frame: Frame) -> Iterator[CrashState]:
+        for taken in frame.order.sets():
+            if frame.is_new(taken):
+                yield self._state(frame, taken, None)
+            if self._torn:
+                for page in frame.pages:
+                    yield from self._tears(frame, taken, page)
+
+    def _visit_some(self, frame: Frame, allowance: int) -> Iterator[CrashState]:
+        seen: set[tuple[int, Torn | None]] = set()
+        for state in self._candidates(frame, allowance):
+            if (state.taken, state.torn) not in seen:
+                seen.add((state.taken, state.torn))
+                self.visited += 1
+                yield state
+                if len(seen) >= allowance:
+                    return
+
+    def _candidates(self, frame: Frame, allowance: int) -> Iterator[CrashState]:
+        for taken in self._informative(frame, allowance):
+            if frame.is_new(taken):
+                yield self._state(frame, taken, None, count=False)
+            if self._torn:
+                for page in frame.pages:
+                    if page.fresh:
+                        yield from self._tears(frame, taken, page, count=False)
+
+    def _informative(self, frame: Frame, allowance: int) -> Iterator[int]:
+        """The fixed order of DESIGN.md section 6, then seeded draws."""
+        order, everything = frame.order, frame.free
+        yield everything
+        yield order.below(frame.fresh)
+        units = sorted(unit for component in order.components for unit in component.units)
+        for unit in reversed(units):
+            yield everything & ~order.above(unit)
+        for unit in reversed(units):
+            yield order.below(unit | frame.fresh)
+        prefix = 0
+        for unit in units:
+            prefix |= unit
+            yield order.below(prefix | frame.fresh)
+        for component in order.components:
+            rest = everything & ~component.bits
+            if component.count <= _PRODUCT_MAX:
+                for taken in component.sets():
+                    yield taken | rest
+                    yield order.below(taken | frame.fresh)
+        random = Random(f"{self.seed}/{self.constraints.model.name}/{frame.window.position}")  # noqa: S311
+        for _ in range(_DRAWS_MAX * allowance):
+            yield order.draw(random)
+
+    def _tears(
+        self, frame: Frame, taken: int, page: Page, *, count: bool = True
+    ) -> Iterator[CrashState]:
+        for number, cut in frame.tears(taken, page, newest_too=self._newest_too):
+            yield self._state(frame, taken, Torn(number, cut), count=count)
+
+    def _state(
+        self, frame: Frame, taken: int, torn: Torn | None, *, count: bool = True
+    ) -> CrashState:
+        self.visited += count
+        full = taken | frame.settled
+        return CrashState(
+            first=frame.window.position,
+            last=frame.last(full),
+            key=self._painter.key(full, torn),
+            call=frame.window.call,
+            offset=frame.offset,
+            issued=frame.window.issued,
+            taken=full,
+            torn=torn,
+        )

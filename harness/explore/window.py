@@ -1,0 +1,270 @@
+"""One window: the nodes that are free at one position of a trace, as an order of bits.
+
+A *window* is a position at which sets of nodes become possible that were not before: the middle of
+each call that has effects, and the start of an fsync that lifts a need. Bit k stands for node
+``offset + k``; all nodes below the offset are on disk for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from harness.explore.ideals import Component, Order
+from harness.persistence.effects import Data
+from harness.persistence.model import NEVER, SECTOR, Constraints, Node
+
+__all__ = ["FREE_MAX", "Frame", "Page", "Window", "windows"]
+
+FREE_MAX: Final = 192
+"""Free nodes looked at in one window; older ones that no fsync made durable are taken as on disk,
+and the enumeration says that it was not exhaustive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A position that adds crash states.
+
+    Attributes:
+        position: See `harness.persistence.model`; 0 is before the first call.
+        offset: Number of leading nodes that are on disk for good.
+        issued: Number of nodes issued by then.
+        clipped: Whether ``offset`` also passes over nodes that could still be lost.
+        later: When the first node issued after the window becomes durable.
+    """
+
+    position: int
+    offset: int
+    issued: int
+    clipped: bool
+    later: int
+
+    @property
+    def call(self) -> int:
+        """The last call that had been made."""
+        return (self.position + 1) // 2
+
+
+def windows(constraints: Constraints) -> list[Window]:
+    """List the windows of a trace, in order; the first is before any call."""
+    nodes = constraints.nodes
+    issued_by = {2 * node.call - 1: number for number, node in enumerate(nodes, 1)}
+    lifting = {until for node in nodes for _, until in node.needs_until if until < NEVER}
+    later = [NEVER] * (len(nodes) + 1)
+    for number in range(len(nodes) - 1, -1, -1):
+        later[number] = min(later[number + 1], nodes[number].durable)
+    found = [Window(0, 0, 0, clipped=False, later=later[0])]
+    issued = offset = 0
+    for position in sorted(issued_by.keys() | lifting):
+        issued = issued_by.get(position, issued)
+        while offset < issued and nodes[offset].durable <= position:
+            offset += 1
+        clipped = issued - offset > FREE_MAX
+        start = max(offset, issued - FREE_MAX)
+        found.append(Window(position, start, issued, clipped, later[issued]))
+    return found
+
+
+class Page:
+    """One page's versions that are not durable yet.
+
+    Attributes:
+        bits: All of them.
+        fresh: Those that the window's call wrote.
+    """
+
+    def __init__(self, versions: list[tuple[int, int, Data]], fresh: int) -> None:
+        self.versions = versions
+        self.bits = 0
+        for _, unit, _ in versions:
+            self.bits |= unit
+        self.fresh = self.bits & fresh
+
+    def cuts(self, taken: int, *, newest_too: bool) -> Iterator[tuple[int, int]]:
+        """Yield the tears from the version on disk: the node torn towards, and the cut's offset.
+
+        Args:
+            taken: The nodes on disk.
+            newest_too: Whether the page may be torn towards its newest version, not only the
+                next: it is written as it is in memory at that moment.
+        """
+        missing = [(number, effect) for number, unit, effect in self.versions if not unit & taken]
+        if not missing:
+            return
+        number, effect = missing[0]
+        yield from _cuts(number, effect.start, effect.end)
+        if newest_too and len(missing) > 1:
+            start = min(effect.start for _, effect in missing)
+            end = max(effect.end for _, effect in missing)
+            yield from _cuts(missing[-1][0], start, end)
+
+
+def _cuts(number: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for cut in range((start // SECTOR + 1) * SECTOR, end, SECTOR):
+        yield number, cut
+
+
+class Frame:
+    """The free nodes of one window.
+
+    Attributes:
+        order: The free nodes under the needs that hold in this window.
+        free: Their bits.
+        fresh: Those issued by the window's call.
+        settled: Bits of the nodes above the offset that are durable already.
+        new: How many sets of free nodes were not possible in any earlier window.
+        pages: The pages with free versions.
+    """
+
+    def __init__(self, nodes: list[Node], window: Window) -> None:
+        self.window = window
+        self.offset = window.offset
+        self._nodes = nodes
+        issued = list(enumerate(nodes[window.offset : window.issued]))
+        position = window.position
+        self.free = self.fresh = self.settled = 0
+        for bit, node in issued:
+            if node.durable <= position:
+                self.settled |= 1 << bit
+                continue
+            self.free |= 1 << bit
+            if 2 * node.call - 1 == position:
+                self.fresh |= 1 << bit
+        self._lifted: list[tuple[int, int]] = []
+        free = [(1 << bit, node) for bit, node in issued if self.free >> bit & 1]
+        now, before = [], []
+        for unit, node in free:
+            needs = self._bits(node.needs)
+            needs |= self._bits(other for other, until in node.needs_until if position < until)
+            lifted = self._bits(other for other, until in node.needs_until if position == until)
+            if lifted:
+                self._lifted.append((unit, lifted))
+            now.append((unit, needs))
+            before.append((unit, needs | lifted))
+        self.order = _order(now)
+        self.new = self.order.count
+        if position:
+            old = _order([(unit, needs) for unit, needs in before if not unit & self.fresh])
+            self.new -= old.count
+        self.pages = self._find_pages(free)
+        # The first of the missing nodes to become durable ends a state's span.
+        self._deadlines = sorted(
+            (node.durable, unit) for unit, node in free if node.durable < NEVER
+        )
+
+    def _bits(self, numbers: Iterable[int]) -> int:
+        bits = 0
+        for number in numbers:
+            if number >= self.offset:
+                bits |= 1 << (number - self.offset)
+        return bits & self.free
+
+    def _find_pages(self, free: list[tuple[int, Node]]) -> list[Page]:
+        found: dict[tuple[int, int], list[tuple[int, int, Data]]] = {}
+        for unit, node in free:
+            effect = node.effects[0]
+            if isinstance(effect, Data):
+                number = unit.bit_length() - 1 + self.offset
+                found.setdefault((effect.ino, effect.page), []).append((number, unit, effect))
+        return [Page(versions, self.fresh) for versions in found.values()]
+
+    def is_new(self, taken: int) -> bool:
+        """Tell whether a set was not possible in any earlier window."""
+        if taken & self.fresh or not self.window.position:
+            return True
+        return any(taken & unit and lifted & ~taken for unit, lifted in self._lifted)
+
+    def last(self, taken: int) -> int:
+        """Last position at which a crash can leave a set: before one of the rest is durable."""
+        end = self.window.later
+        for durable, unit in self._deadlines:
+            if durable >= end:
+                break
+            if not taken & unit:
+                end = durable
+                break
+        return end - 1
+
+    def torn_towards(
+        self, taken: int, page: Page, *, newest_too: bool
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the tears of a page that a set allows.
+
+        All that the torn node needs is on disk, but for versions of the same page where it may be
+        torn towards the newest.
+        """
+        allowed: dict[int, bool] = {}
+        for number, cut in page.cuts(taken, newest_too=newest_too):
+            if number not in allowed:
+                unit = 1 << (number - self.offset)
+                missing = self.order.below(unit) & ~unit & ~taken
+                allowed[number] = not missing & ~page.bits if newest_too else not missing
+            if allowed[number]:
+                yield number, cut
+
+    def tears(self, taken: int, page: Page, *, newest_too: bool) -> Iterator[tuple[int, int]]:
+        """Yield the tears of a page that a set allows and that no earlier window had."""
+        new = self.is_new(taken)
+        if new or page.fresh:
+            for number, cut in self.torn_towards(taken, page, newest_too=newest_too):
+                if new or self.fresh >> (number - self.offset) & 1:
+                    yield number, cut
+
+    def count_tears(self, *, newest_too: bool, sets_max: int) -> int | None:
+        """Count the tears of all sets exactly, without listing the sets.
+
+        Whether a page can be torn is settled in its own component; the others only multiply, and
+        decide whether the set is new.
+
+        Args:
+            newest_too: As in `Page.cuts`.
+            sets_max: Sets of one component listed at the most.
+
+        Returns:
+            The count; None where a component has too many sets.
+        """
+        counts = [(c, c.count, self._without_fresh(c)) for c in self.order.components]
+        total = 0
+        for page in self.pages:
+            own = next(c for c, _, _ in counts if c.bits & page.bits)
+            if own.count > sets_max:
+                return None
+            everything = prod(count for c, count, _ in counts if c is not own)
+            old = (
+                prod(count for c, _, count in counts if c is not own) if self.window.position else 0
+            )
+            for taken in own.sets():
+                for number, _ in self.torn_towards(taken, page, newest_too=newest_too):
+                    if (taken | 1 << (number - self.offset)) & self.fresh:
+                        total += everything
+                    else:
+                        total += everything - old
+        return total
+
+    def _without_fresh(self, component: Component) -> int:
+        kept = [
+            (unit, need)
+            for unit, need in zip(component.units, component.needs, strict=True)
+            if not unit & self.fresh
+        ]
+        return Order([unit for unit, _ in kept], [need for _, need in kept]).count
+
+
+def _order(units: list[tuple[int, int]]) -> Order:
+    """Make an order, with one unit of two nodes that need each other.
+
+    Only the halves of a rename between directories do, until an fsync splits them; they are
+    neighbours.
+    """
+    bits: list[int] = []
+    needs: list[int] = []
+    for unit, need in units:
+        if bits and bits[-1] & need and unit & needs[-1]:
+            bits[-1] |= unit
+            needs[-1] = (needs[-1] | need) & ~bits[-1]
+        else:
+            bits.append(unit)
+            needs.append(need)
+    return Order(bits, needs)

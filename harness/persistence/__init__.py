@@ -1,0 +1,18 @@
+"""Persistence models: which effects of a trace may be on disk after a crash."""
+
+from harness.persistence.effects import Effect, Effects, derive
+from harness.persistence.model import Constraints, Model, Node, Rule, constrain
+from harness.persistence.profiles import PROFILES, profile
+
+__all__ = [
+    "PROFILES",
+    "Constraints",
+    "Effect",
+    "Effects",
+    "Model",
+    "Node",
+    "Rule",
+    "constrain",
+    "derive",
+    "profile",
+]
