@@ -115,28 +115,28 @@ class Image:
         # mostly agree on it and a recovery on one can stand for a recovery on another.
         highest = max(self.directories)
         if self.contents:
-            highest = max(highest, max(self.contents))
+            highest = max(highest, *self.contents)
         if self.targets:
-            highest = max(highest, max(self.targets))
+            highest = max(highest, *self.targets)
         return (highest // INODE_STEP + 1) * INODE_STEP
 
     def walk(self) -> Iterator[tuple[str, int]]:
         """Yield every path that can be reached, parents first, names in byte order, with its inode.
 
         A directory that two names reach (a rename between directories, half persisted) is
-        listed under both; one inside itself cannot occur, because no such rename succeeds.
+        listed under both, but never inside itself.
         """
-        pending = [("", ROOT)]
+        pending: list[tuple[str, int, tuple[int, ...]]] = [("", ROOT, (ROOT,))]
         while pending:
-            prefix, ino = pending.pop()
+            prefix, ino, above = pending.pop()
             names = self.directories[ino]
             below = []
             for name in sorted(names):
                 child = names[name]
                 path = prefix + name
                 yield path, child
-                if child in self.directories:
-                    below.append((path + "/", child))
+                if child in self.directories and child not in above:
+                    below.append((path + "/", child, (*above, child)))
             pending.extend(reversed(below))
 
     def files(self) -> dict[str, bytes]:
