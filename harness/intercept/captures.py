@@ -1,0 +1,141 @@
+"""Finding what captured a real function before it was rerouted, where pyfakefs does not look.
+
+pyfakefs finds functions in module namespaces by name and module. This pass goes by identity, so it
+finds the rest: classes, bound methods, aliases in modules, class attributes (``glob`` keeps
+``os.lstat`` in a static method), default arguments (``tempfile`` keeps ``os.unlink`` in one),
+keyword defaults and closures. What it cannot see is a function kept in an instance or a container
+made before the rerouting; the audit hook (escapes.py) is below that.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable
+from types import CellType, FunctionType, ModuleType
+from typing import Any, Final
+
+__all__ = ["Undo", "replace_captures"]
+
+Undo = list[Callable[[], object]]
+"""What to call, last first, to put everything back."""
+
+_HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+
+_LEFT_REAL: Final = frozenset({
+    # They measure how long a thread really waits; on the virtual clock a timeout would never end.
+    "threading", "queue", "selectors", "sched", "subprocess", "concurrent.futures._base",
+    "asyncio.base_events", "multiprocessing.connection", "multiprocessing.synchronize",
+})  # fmt: skip
+_LEFT_REAL_PREFIXES: Final = ("harness.intercept", "pyfakefs", "importlib", "zipimport")
+
+
+def _left_real(name: object) -> bool:
+    return isinstance(name, str) and (name in _LEFT_REAL or name.startswith(_LEFT_REAL_PREFIXES))
+
+
+class _Pass:
+    """One walk over everything Python code can call from.
+
+    Args:
+        pairs: What to look for, each with what to put in its place.
+        timing: Objects that stay in the modules which wait for real time.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[Any, Any]], timing: Iterable[Any]) -> None:
+        self.undo: Undo = []
+        self._keep = [pair[0] for pair in pairs]  # an id means something while its owner lives
+        self._new = {id(old): new for old, new in pairs}
+        self._timing = {id(item) for item in timing}
+
+    def walk(self) -> None:
+        new = self._new
+        for module in list(sys.modules.values()):
+            if isinstance(module, ModuleType):
+                self._module(module)
+        for thing in gc.get_objects():
+            kind = type(thing)
+            if kind is FunctionType:
+                if thing.__defaults__ or thing.__kwdefaults__ or thing.__closure__:
+                    self._function(thing)
+            elif issubclass(kind, type) and thing.__flags__ & _HEAP_TYPE:
+                for name, value in list(vars(thing).items()):
+                    if id(value) in new or (
+                        type(value) is staticmethod and id(value.__func__) in new
+                    ):
+                        self._attribute(thing, name, value)
+
+    def _module(self, module: ModuleType) -> None:
+        namespace = vars(module)
+        name = namespace.get("__name__")
+        if isinstance(name, str) and name.startswith(_LEFT_REAL_PREFIXES):
+            return
+        waits = _left_real(name)
+        for key, value in list(namespace.items()):
+            replacement = self._new.get(id(value))
+            if replacement is None or (waits and id(value) in self._timing):
+                continue
+            namespace[key] = replacement
+            self.undo.append(_put_back(namespace, key, replacement, value))
+
+    def _attribute(self, owner: Any, name: str, value: Any) -> None:
+        if owner.__flags__ & _IMMUTABLE_TYPE or _left_real(owner.__module__):
+            return
+        if type(value) is staticmethod:
+            replacement: Any = staticmethod(self._new[id(value.__func__)])
+        else:
+            replacement = self._new[id(value)]
+        type.__setattr__(owner, name, replacement)
+        self.undo.append(lambda: type.__setattr__(owner, name, value))
+
+    def _function(self, function: FunctionType) -> None:
+        new = self._new
+        if _left_real(function.__globals__.get("__name__")):
+            return
+        defaults = function.__defaults__
+        if defaults and any(id(value) in new for value in defaults):
+            function.__defaults__ = tuple(new.get(id(value), value) for value in defaults)
+            self.undo.append(lambda: setattr(function, "__defaults__", defaults))
+        keywords = function.__kwdefaults__
+        if keywords:
+            for key, value in list(keywords.items()):
+                if id(value) in new:
+                    keywords[key] = new[id(value)]
+                    self.undo.append(_put_back(keywords, key, keywords[key], value))
+        for cell in function.__closure__ or ():
+            self._cell(cell)
+
+    def _cell(self, cell: CellType) -> None:
+        try:
+            value = cell.cell_contents
+        except ValueError:  # not assigned yet
+            return
+        if id(value) in self._new:
+            cell.cell_contents = self._new[id(value)]
+            self.undo.append(lambda: setattr(cell, "cell_contents", value))
+
+
+def _put_back(
+    namespace: dict[str, Any], key: str, present: Any, value: Any
+) -> Callable[[], object]:
+    def put_back() -> None:
+        if namespace.get(key) is present:  # else somebody gave the name another meaning since
+            namespace[key] = value
+
+    return put_back
+
+
+def replace_captures(pairs: list[tuple[Any, Any]], timing: Iterable[Any] = ()) -> Undo:
+    """Replace each captured object.
+
+    Args:
+        pairs: What to look for, by identity, each with what to put in its place.
+        timing: Which of them stay real in modules that wait for real time.
+
+    Returns:
+        What to call, last first, to put everything back.
+    """
+    search = _Pass(pairs, timing)
+    search.walk()
+    return search.undo

@@ -1,0 +1,37 @@
+"""Threads that a simulated process starts belong to it."""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+from harness.disk import Process
+from harness.intercept.current import ACTIVE, active
+from harness.intercept.registry import stands_for
+
+__all__: list[str] = []
+
+
+def _within(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arguments: Any, **options: Any) -> Any:
+        with active(process):
+            return function(*arguments, **options)
+
+    return run
+
+
+@stands_for("start_new_thread", "start_new", modules=("_thread", "threading"))
+def _start_new_thread(original: Any, function: Any, *arguments: Any, **options: Any) -> Any:
+    process = ACTIVE.get(get_ident())
+    if process is not None:
+        function = _within(process, function)
+    return original(function, *arguments, **options)
+
+
+@stands_for("start_joinable_thread", modules=("_thread", "threading"))
+def _start_joinable_thread(original: Any, function: Any, *arguments: Any, **options: Any) -> Any:
+    process = ACTIVE.get(get_ident())
+    if process is not None:
+        function = _within(process, function)
+    return original(function, *arguments, **options)

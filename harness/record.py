@@ -1,0 +1,119 @@
+"""Recording what a subject asks the disk to do, and which of its lines asked.
+
+The recorder is a set of kernel hooks; put it on a `harness.disk.Machine` and read ``records``.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType
+from typing import Final
+
+from harness.disk import Hooks
+from harness.trace import Frame, Mark, Record
+
+__all__ = ["Recorder"]
+
+_HARNESS: Final = str(Path(__file__).parent) + "/"
+_REFERENCE: Final = _HARNESS + "reference/"
+_STANDARD_LIBRARY: Final = tuple(
+    sorted({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib")})
+)
+_INSTALLED: Final = ("/site-packages/", "/dist-packages/")
+_MACHINERY: Final = ("/pyfakefs/", "/_pytest/", "/pluggy/", "/hypothesis/")
+
+
+def _is_user(filename: str) -> bool:
+    """Tell whether a code file is the subject's own: not ours, not the infrastructure it uses."""
+    if filename.startswith(_HARNESS):
+        return filename.startswith(_REFERENCE)
+    if filename.startswith("<"):
+        return not filename.startswith("<frozen ")
+    if any(part in filename for part in _INSTALLED):
+        return not any(part in filename for part in _MACHINERY)
+    return not filename.startswith(_STANDARD_LIBRARY)
+
+
+class Recorder(Hooks):
+    """Collects the trace.
+
+    Args:
+        user_files: Files whose frames count as the subject's although they are in the standard
+            library: for a store that is such a module (``dbm.dumb``, ``shelve``, ``mailbox``).
+        depth_max: Frames that a record keeps at most, innermost first.
+
+    Attributes:
+        records: The trace so far.
+    """
+
+    def __init__(self, user_files: Iterable[str] = (), *, depth_max: int = 16) -> None:
+        self.records: list[Record] = []
+        self._user_files = frozenset(user_files)
+        self._depth_max = depth_max
+        # Bytecode decides once for all its calls; most walks then only look things up.
+        self._places: dict[CodeType, tuple[str, str] | None] = {}
+        self._here = str(Path.cwd()) + "/"
+
+    def _place(self, code: CodeType) -> tuple[str, str] | None:
+        filename = code.co_filename
+        if filename in self._user_files or _is_user(filename):
+            place = filename.removeprefix(self._here), code.co_name
+        else:
+            place = None
+        self._places[code] = place
+        return place
+
+    def at(self) -> tuple[Frame, ...]:
+        """Give the subject's frames of the call being made, innermost first."""
+        frames = []
+        places = self._places
+        frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see one's callers
+        while frame is not None:
+            code = frame.f_code
+            place = places[code] if code in places else self._place(code)
+            if place is not None:
+                frames.append((place[0], frame.f_lineno or 0, place[1]))
+                if len(frames) == self._depth_max:
+                    break
+            frame = frame.f_back  # type: ignore[assignment]
+        return tuple(frames)
+
+    def record(self, record: Record) -> None:
+        record.i = len(self.records) + 1
+        record.at = self.at()
+        self.records.append(record)
+
+    def mark(
+        self,
+        event: str,
+        *,
+        process: int | None = None,
+        number: int | None = None,
+        operation: str | None = None,
+        key: str | None = None,
+        detail: str | None = None,
+    ) -> Mark:
+        """Append a mark: something that is no system call, at its place in the order.
+
+        Args:
+            event: invoke, return, raise, kill, restart, or a name of the caller's own.
+            process: Number of the simulated process it is about.
+            number: Which operation of the history.
+            operation: write, read, delete, list, sync.
+            key: The operation's key.
+            detail: Anything else, in words.
+        """
+        mark = Mark(
+            i=len(self.records) + 1,
+            process=process,
+            event=event,
+            number=number,
+            operation=operation,
+            key=key,
+            detail=detail,
+        )
+        self.records.append(mark)
+        return mark
