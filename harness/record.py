@@ -19,11 +19,15 @@ __all__ = ["Recorder"]
 
 _HARNESS: Final = str(Path(__file__).parent) + "/"
 _REFERENCE: Final = _HARNESS + "reference/"
+_BELOW: Final = tuple(_HARNESS + name for name in ("intercept/", "disk/", "record.py"))
 _STANDARD_LIBRARY: Final = tuple(
     sorted({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib")})
 )
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _MACHINERY: Final = ("/pyfakefs/", "/_pytest/", "/pluggy/", "/hypothesis/")
+
+_ENGINE: Final = ("", "")
+"""Place of the engine's own code: what called it is a test or a tool, not the subject."""
 
 
 def _is_user(filename: str) -> bool:
@@ -61,6 +65,8 @@ class Recorder(Hooks):
         filename = code.co_filename
         if filename in self._user_files or _is_user(filename):
             place = filename.removeprefix(self._here), code.co_name
+        elif filename.startswith(_HARNESS) and not filename.startswith(_BELOW):
+            place = _ENGINE
         else:
             place = None
         self._places[code] = place
@@ -75,6 +81,8 @@ class Recorder(Hooks):
             code = frame.f_code
             place = places[code] if code in places else self._place(code)
             if place is not None:
+                if place is _ENGINE:
+                    break
                 frames.append((place[0], frame.f_lineno or 0, place[1]))
                 if len(frames) == self._depth_max:
                     break
