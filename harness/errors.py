@@ -15,6 +15,7 @@ __all__ = [
     "CallLimitExceeded",
     "EscapeError",
     "HarnessError",
+    "Hung",
     "InternalError",
     "Killed",
     "SimulationError",
@@ -62,6 +63,10 @@ class CallLimitExceeded(BaseException):
 
     A BaseException, so that a retry loop around ``except Exception`` cannot swallow it.
     """
+
+
+class Hung(BaseException):
+    """One operation took longer than the watchdog allows, without making system calls."""
 
 
 class Killed(BaseException):

@@ -33,6 +33,7 @@ class _Tree(NamedTuple):
     directories: dict[int, dict[str, int]]
     files: tuple[int, ...]
     shape: int
+    links: dict[int, int]
 
 
 class _File:
@@ -134,7 +135,7 @@ class Painter:
         """Build the image of a set of nodes of the current window."""
         tree = self._tree(taken)
         contents = {ino: self._content(ino, taken, torn)[0] for ino in tree.files}
-        return Image(tree.directories, contents, self._targets, self._modes)
+        return Image(tree.directories, contents, self._targets, self._modes, tree.links)
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -165,6 +166,7 @@ class Painter:
         """Walk what can be reached; an inode under two names counts as itself both times."""
         shape: list[object] = []
         files: dict[int, int] = {}
+        links: dict[int, int] = {}
         reached: dict[int, dict[str, int]] = {}
         pending: list[tuple[str, int, tuple[int, ...]]] = [("", ROOT, (ROOT,))]
         while pending:
@@ -180,7 +182,9 @@ class Painter:
                     shape.append((prefix + name, "l", self._targets[child]))
                 else:
                     shape.append((prefix + name, files.setdefault(child, len(files))))
-        return _Tree(reached, tuple(files), hash(tuple(shape)))
+                    links[child] = links.get(child, 0) + 1
+        several = {child: count for child, count in links.items() if count > 1}
+        return _Tree(reached, tuple(files), hash(tuple(shape)), several)
 
     # -- contents ------------------------------------------------------------------------------
 

@@ -1,0 +1,434 @@
+"""The oracle: what a store may show after a crash, and what it means if it shows something else.
+
+Guarantees are those of DESIGN.md section 7. The history says, for each position at which a crash
+can strike, which operations were acknowledged and which one was in flight; from that follow the
+values that each key may have. A reading outside them is sorted:
+
+- another value that the key once had is a *rollback*: acknowledged work is gone (`durability`);
+- anything else (a read that raises, a mixture, another key's value, absence of what was never
+  absent) is torn state (`atomicity`), and if it was acknowledged it is gone too (`durability`);
+- but where the same crash without the effects of the operation in flight would have read well,
+  that operation destroyed what was there, and only `atomicity` is broken.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from harness.history import Event
+from harness.recovery import Observation, Reading
+from harness.subjects import MISSING, Outcome, Raised
+
+__all__ = [
+    "GUARANTEES",
+    "SEVERITIES",
+    "Judge",
+    "Severity",
+    "Violation",
+]
+
+Severity: TypeAlias = Literal["silent-corruption", "data-loss", "unavailable", "false-ack", "leak"]
+
+SEVERITIES: Final[tuple[Severity, ...]] = (
+    "silent-corruption",
+    "data-loss",
+    "unavailable",
+    "false-ack",
+    "leak",
+)
+"""Worst first."""
+
+GUARANTEES: Final = {
+    "atomicity": "after a crash each key reads as before or after the interrupted operation",
+    "durability": "what was acknowledged (or synced, where the store declares it) survives",
+    "recovery": "after any crash the store opens, lists, and accepts writes that last; recovering "
+    "twice, or crashing while recovering, changes nothing",
+    "listing": "list names exactly the keys that can be read",
+}
+"""Those this version judges, each with its promise in a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken guarantee in one crash state.
+
+    Attributes:
+        guarantee: Which.
+        kind: How, in a word that means the same for every store: violations of one kind with one
+            culprit are one finding.
+        severity: How bad.
+        key: The key, where it is about one.
+        observed: What was seen, in words.
+        allowed: What would have been allowed, in words.
+        position: A crash at this position shows it.
+        destroyed_by: Number of the operation in flight that destroyed what was there, if so.
+        concerns: Number of the operation whose work is missing or torn.
+    """
+
+    guarantee: str
+    kind: str
+    severity: Severity
+    key: str | None
+    observed: str
+    allowed: tuple[str, ...]
+    position: int
+    destroyed_by: int | None = None
+    concerns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A span of positions with one state of the history.
+
+    Attributes:
+        first: First position.
+        last: Last position.
+        acknowledged: How many operations had returned.
+        in_flight: Number of the operation that had begun and not returned, if any.
+    """
+
+    first: int
+    last: int
+    acknowledged: int
+    in_flight: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    event: int
+    value: Outcome
+
+
+class Judge:
+    """Holds what stores show against one sequential history.
+
+    Args:
+        events: The history.
+        initial: What the store held, durably, before it.
+        end: Position after the last call.
+        syncs: Whether the store promises durability only for what was followed by a ``sync``.
+        absent_before: Whether keys that are not in ``initial`` count as having been absent.
+    """
+
+    def __init__(
+        self,
+        events: list[Event],
+        initial: dict[str, bytes],
+        *,
+        syncs: bool = False,
+    ) -> None:
+        self.events = events
+        self._syncs = syncs
+        self._initial = initial
+        self._versions: dict[str, list[_Version]] = {}
+        for event in events:
+            operation = event.operation
+            if operation.kind in ("write", "delete") and operation.key is not None:
+                value = operation.value if operation.kind == "write" else None
+                versions = self._versions.setdefault(operation.key, [self._first(operation.key)])
+                versions.append(_Version(event.number, MISSING if value is None else value))
+        self.segments = _segments(events)
+        self._starts = [segment.first for segment in self.segments]
+        self._synced = [event.number for event in events if event.operation.kind == "sync"]
+
+    def _first(self, key: str) -> _Version:
+        return _Version(-1, self._initial.get(key, MISSING))
+
+    def versions(self, key: str) -> list[_Version]:
+        """All values a key ever has, oldest first."""
+        return self._versions.get(key) or [self._first(key)]
+
+    def spanned(self, first: int, last: int) -> Iterator[Segment]:
+        """Yield the segments that a span of positions touches."""
+        number = max(bisect_right(self._starts, first) - 1, 0)
+        for segment in self.segments[number:]:
+            if segment.first > last:
+                return
+            yield segment
+
+    # -- readings ------------------------------------------------------------------------------
+
+    def values(
+        self,
+        reading: Reading,
+        segment: Segment,
+        position: int,
+        before: Callable[[Segment], Reading | None],
+    ) -> Iterator[Violation]:
+        """Judge `atomicity` and `durability` of one reading.
+
+        Args:
+            reading: What the store showed.
+            segment: What had happened when the crash struck.
+            position: Where exactly it struck.
+            before: Gives the reading of the same crash without the effects of the operation in
+                flight; None where that cannot be had.
+        """
+        if reading.opened is not None:
+            return  # a store that will not open counts under recovery only
+        for key, value in reading.values.items():
+            if key in self._versions or key in self._initial:
+                yield from self._value(key, value, segment, position, before)
+
+    def acceptable(self, key: str, segment: Segment) -> tuple[Outcome, ...]:
+        """The values a key may have: acknowledged last, or of the operation in flight."""
+        allowed: list[Outcome] = []
+        oldest = self._oldest_durable(segment)
+        for version in self.versions(key):
+            if version.event >= segment.acknowledged and version.event != segment.in_flight:
+                break
+            if allowed and version.event != segment.in_flight and version.event <= oldest:
+                allowed.clear()
+            if not self._syncs and version.event != segment.in_flight:
+                allowed.clear()
+            allowed.append(version.value)
+        return tuple(allowed)
+
+    def _oldest_durable(self, segment: Segment) -> int:
+        """The last operation that a returned sync covers, for a store that declares one."""
+        if not self._syncs:
+            return segment.acknowledged
+        done = [number for number in self._synced if number < segment.acknowledged]
+        return done[-1] if done else -1
+
+    def _value(
+        self,
+        key: str,
+        value: Outcome,
+        segment: Segment,
+        position: int,
+        before: Callable[[Segment], Reading | None],
+    ) -> Iterator[Violation]:
+        allowed = self.acceptable(key, segment)
+        if value in allowed:
+            return
+        ever = [
+            version.value
+            for version in self.versions(key)
+            if version.event < segment.acknowledged or version.event == segment.in_flight
+        ]
+        rollback = value in ever
+        concerns = max(
+            (v.event for v in self.versions(key) if v.event < segment.acknowledged), default=-1
+        )
+        destroyer = None
+        if segment.in_flight is not None:
+            earlier = before(segment)
+            if earlier is not None and (
+                earlier.opened is not None or earlier.values.get(key, MISSING) != value
+            ):
+                destroyer = segment.in_flight
+        kind, severity = self._classify(key, value, rollback=rollback)
+        shown = tuple(_show(one) for one in allowed)
+
+        def violation(guarantee: str) -> Violation:
+            return Violation(
+                guarantee,
+                kind,
+                severity,
+                key,
+                _show(value),
+                shown,
+                position,
+                destroyer,
+                concerns if destroyer is None and concerns >= 0 else None,
+            )
+
+        if destroyer is not None:
+            yield violation("atomicity")
+            return
+        if not rollback:
+            yield violation("atomicity")
+        if self._broke_durability(key, segment):
+            yield violation("durability")
+
+    def _broke_durability(self, key: str, segment: Segment) -> bool:
+        """Tell whether anything that had to survive was there to be lost."""
+        versions = self.versions(key)
+        oldest = self._oldest_durable(segment)
+        must = [v for v in versions if v.event < segment.acknowledged and v.event <= oldest]
+        return must != versions[:1] or versions[0].value is not MISSING
+
+    def _classify(self, key: str, value: Outcome, *, rollback: bool) -> tuple[str, Severity]:
+        if isinstance(value, Raised):
+            return "raises", "unavailable"
+        if value is MISSING:
+            return "absent", "data-loss"
+        if rollback:
+            return "rollback", "data-loss"
+        for other in self._versions.keys() | self._initial.keys():
+            if other != key and any(v.value == value for v in self.versions(other)):
+                return "foreign", "silent-corruption"
+        return "mixed", "silent-corruption"
+
+    def listing(self, reading: Reading, position: int) -> Iterator[Violation]:
+        """Judge `listing`: each name once, each readable, each readable key named."""
+        if reading.opened is not None or isinstance(reading.names, Raised):
+            return
+
+        def violation(kind: str, severity: Severity, key: str, observed: str) -> Violation:
+            return Violation("listing", kind, severity, key, observed, (), position)
+
+        names = list(reading.names)
+        known = self._versions.keys() | self._initial.keys()
+        for name in dict.fromkeys(names):
+            if names.count(name) > 1:
+                yield violation("twice", "leak", name, f"list names {name!r} more than once")
+            if name not in known:
+                yield violation(
+                    "stray", "leak", name, f"list names {name!r}, which was never written"
+                )
+            elif reading.values.get(name) is MISSING:
+                yield violation(
+                    "ghost", "unavailable", name, f"list names {name!r}, which cannot be read"
+                )
+        for key, value in reading.values.items():
+            if type(value) is bytes and key not in names:
+                yield violation(
+                    "unlisted", "unavailable", key, f"{key!r} can be read, list does not name it"
+                )
+
+    def recovery(self, observation: Observation, position: int) -> Iterator[Violation]:
+        """Judge `recovery`: it opens, lists, settles, takes writes, and keeps them."""
+        first = observation.first
+
+        def violation(
+            kind: str, severity: Severity, observed: str, allowed: str, key: str | None = None
+        ) -> Violation:
+            return Violation("recovery", kind, severity, key, observed, (allowed,), position)
+
+        if first.opened is not None:
+            yield violation(
+                "will-not-open", "unavailable", f"opening raises {first.opened}", "opening succeeds"
+            )
+            return
+        if isinstance(first.names, Raised):
+            yield violation(
+                "will-not-list", "unavailable", f"list raises {first.names}", "list succeeds"
+            )
+        follow = observation.follow
+        if follow is None:
+            return
+        if follow.again.opened is not None:
+            yield violation(
+                "will-not-reopen",
+                "unavailable",
+                f"opening a second time raises {follow.again.opened}",
+                "opening succeeds",
+            )
+            return
+        yield from self._unstable(first, follow.again, set(), "a second recovery", violation)
+        written = {}
+        for key, value, raised in follow.wrote:
+            if raised is not None:
+                yield violation(
+                    "refuses-writes",
+                    "unavailable",
+                    f"write({key!r}, ...) after recovery raises {raised}",
+                    "the write is accepted",
+                    key,
+                )
+                continue
+            written[key] = value
+            if follow.back[key] != value:
+                yield violation(
+                    "follow-up-lost",
+                    _severity(follow.back[key]),
+                    f"a write after recovery reads back as {_show(follow.back[key])}",
+                    _show(value),
+                    key,
+                )
+        if follow.closed is not None:
+            yield violation(
+                "will-not-close", "unavailable", f"close raises {follow.closed}", "close succeeds"
+            )
+        later = follow.later
+        if later is None:
+            return
+        if later.opened is not None:
+            yield violation(
+                "will-not-reopen",
+                "unavailable",
+                f"opening after a write raises {later.opened}",
+                "opening succeeds",
+            )
+            return
+        for key, value in written.items():
+            if follow.back[key] == value and later.values.get(key, MISSING) != value:
+                got = later.values.get(key, MISSING)
+                yield violation(
+                    "follow-up-lost",
+                    _severity(got),
+                    f"what was written after recovery reads, at the next open, as {_show(got)}",
+                    _show(value),
+                    key,
+                )
+        attempted = {key for key, _, _ in follow.wrote}
+        yield from self._unstable(first, later, attempted, "the next open after a write", violation)
+
+    def _unstable(
+        self,
+        first: Reading,
+        second: Reading,
+        without: set[str],
+        when: str,
+        violation: Callable[..., Violation],
+    ) -> Iterator[Violation]:
+        for key, value in first.values.items():
+            if key in without:
+                continue
+            got = second.values.get(key, MISSING)
+            if got != value:
+                yield violation(
+                    "unstable",
+                    _severity(got),
+                    f"{when} reads {_show(got)}",
+                    _show(value),
+                    key,
+                )
+
+
+def _severity(outcome: Outcome) -> Severity:
+    if isinstance(outcome, Raised):
+        return "unavailable"
+    return "data-loss" if outcome is MISSING else "silent-corruption"
+
+
+def _segments(events: list[Event]) -> list[Segment]:
+    """Cut the positions of a sequential history into spans.
+
+    Between two operations the earlier one counts as acknowledged at once: the crash may strike
+    right after it returned. An operation is in flight from the middle of its first call to the
+    middle of its last.
+    """
+    segments = []
+    start = 0
+    for event in events:
+        if event.returned == event.invoked:
+            continue
+        number = event.number
+        segments.append(Segment(start, 2 * event.invoked, number, None))
+        segments.append(Segment(2 * event.invoked + 1, 2 * event.returned - 1, number, number))
+        start = 2 * event.returned
+    segments.append(Segment(start, 1 << 61, len(events), None))
+    return segments
+
+
+_SHOWN_MAX: Final = 40
+
+
+def _show(outcome: Outcome) -> str:
+    """Word an outcome for a person, on one line."""
+    if isinstance(outcome, Raised):
+        return f"raises {outcome}"
+    if outcome is MISSING:
+        return "absent"
+    assert isinstance(outcome, bytes)
+    if outcome and not outcome.strip(b"\0"):
+        return f"{len(outcome)} zero bytes"
+    if len(outcome) <= _SHOWN_MAX:
+        return repr(outcome)
+    return f"{outcome[:16]!r}...{outcome[-8:]!r} ({len(outcome)} bytes)"
