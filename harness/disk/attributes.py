@@ -191,7 +191,8 @@ class AttributeCalls(Core):
         dir_fd: int | None,
         follow: bool,  # noqa: FBT001 - os.utime's
     ) -> None:
-        self._set_times(self._node(path, dir_fd, (path,), follow=follow), times_ns)
+        # No file name in the error: CPython leaves it out, the times could be what is wrong.
+        self._set_times(self._node(path, dir_fd, (), follow=follow), times_ns)
 
     def futime(self, fd: int, times_ns: tuple[int, int] | None = None) -> None:
         """Set times of an open file (os.utime of a descriptor)."""

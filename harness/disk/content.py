@@ -45,6 +45,14 @@ class Runs:
             middle.append(end)
         bounds[low:high] = middle
 
+    def remove(self, start: int, end: int) -> None:
+        bounds = self.bounds
+        low, high = bisect_left(bounds, start), bisect_right(bounds, end)
+        middle = [start] if low % 2 else []
+        if high % 2:
+            middle.append(end)
+        bounds[low:high] = middle
+
     def cut(self, start: int) -> int:
         """Remove every page from ``start`` on; return how many that were."""
         before = self.total()
@@ -86,9 +94,6 @@ class Runs:
         """First page at or after ``page`` that is not in the set."""
         position = bisect_right(self.bounds, page)
         return self.bounds[position] if position % 2 else page
-
-    def copy(self) -> Runs:
-        return Runs(self.bounds.copy())
 
 
 class Content:

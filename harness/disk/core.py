@@ -69,6 +69,8 @@ _ARGUMENT_ERRORS = frozenset(
 
 _N = TypeVar("_N", File, Directory, Symlink)
 
+_DOTS = frozenset({".", ".."})
+
 _MESSAGES: dict[int, str] = {}
 
 
@@ -97,11 +99,11 @@ class Core:
     """
 
     __slots__ = (
-        "_cloexec",
         "_counted_from",
         "_cwd",
         "_emitted",
         "_free",
+        "_inheritable",
         "_limit",
         "_recording",
         "_symlinks",
@@ -129,7 +131,7 @@ class Core:
         self._umask = 0o022
         self._free: list[int] = []
         self._top = DESCRIPTOR_BASE
-        self._cloexec: set[int] = set()
+        self._inheritable: set[int] = set()
         self._symlinks = 0
         self._recording = False
         self._verdict: Verdict | None = None
@@ -278,7 +280,12 @@ class Core:
             raise failure(EBADF) from None
 
     def _parent(
-        self, path: Path, dir_fd: int | None, names: tuple[Path | int, ...]
+        self,
+        path: Path,
+        dir_fd: int | None,
+        names: tuple[Path | int, ...],
+        *,
+        check: bool = True,
     ) -> tuple[Directory, str, bool]:
         """Resolve all of a path but its last component.
 
@@ -286,6 +293,8 @@ class Core:
             path: As the caller gave it.
             dir_fd: Where a relative one starts; None for the current directory.
             names: What an error names.
+            check: Look at the last component's length too. A call with two paths does that itself,
+                after both walks, as the kernel does.
 
         Returns:
             The directory, the last component (it may be "." or ".."), and whether a slash
@@ -296,10 +305,10 @@ class Core:
         """
         if type(path) is str:
             head, _, name = path.rpartition("/")
-            if name and name != "." and name != "..":
+            if name and name not in _DOTS:
                 found = self.machine.directories.get(head) if head else None
                 if found is not None or (not head and path[0] != "/" and dir_fd is None):
-                    if len(name) > NAME_MAX // 4 or "\0" in name:
+                    if (check and len(name) > NAME_MAX // 4) or "\0" in name:
                         check_name(name, names)
                     return found or self._cwd, name, False
         else:
@@ -325,6 +334,8 @@ class Core:
                 raise failure(ENOTDIR, *names)
             start = description.node
         directory, name, slash = self._walk(start, path, names)
+        if check and len(name) > NAME_MAX // 4:
+            check_name(name, names)
         if absolute and not slash and not self._symlinks and name not in (".", ".."):
             # Remembered until a directory moves or goes; see Machine.forget_directories.
             self.machine.directories[path.rpartition("/")[0]] = directory
@@ -346,8 +357,6 @@ class Core:
             if type(node) is not Directory:
                 raise failure(ENOTDIR, *names)
             directory = node
-        if len(last) > NAME_MAX // 4:
-            check_name(last, names)
         return directory, last, path[-1] == "/"
 
     @staticmethod
@@ -407,7 +416,10 @@ class Core:
         if self._symlinks > SYMLINKS_MAX:
             raise failure(ELOOP, *names)
         start = self.machine.top if link.target[0] == "/" else directory
-        return self._walk(start, link.target, names)
+        directory, name, slash = self._walk(start, link.target, names)
+        if len(name) > NAME_MAX // 4:
+            check_name(name, names)
+        return directory, name, slash
 
     def _node(
         self, path: Path, dir_fd: int | None, names: tuple[Path | int, ...], *, follow: bool

@@ -93,7 +93,10 @@ class DataCalls(Core):
         return _scatter(self._read(fd, sum(map(_length, buffers))), buffers)
 
     def preadv(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int = 0) -> int:
-        """Read into several buffers from ``offset``; the file offset stays."""
+        """Read into several buffers from ``offset``; the file offset stays.
+
+        An offset of -1 is the file offset, which then moves (preadv2(2)).
+        """
         self.calls += 1
         if self.calls > self._limit:
             return self._watched("preadv", self._preadv, fd, buffers, offset, flags)  # type: ignore[no-any-return]
@@ -102,6 +105,8 @@ class DataCalls(Core):
     def _preadv(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int) -> int:
         if flags & ~(os.RWF_HIPRI | os.RWF_NOWAIT):
             raise failure(EOPNOTSUPP)
+        if offset == -1:
+            return self._readv(fd, buffers)
         return _scatter(self._pread(fd, sum(map(_length, buffers)), offset), buffers)
 
     # -- writing -------------------------------------------------------------------------------
@@ -149,7 +154,10 @@ class DataCalls(Core):
         return self._write(fd, b"".join(map(bytes, buffers)))
 
     def pwritev(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int = 0) -> int:
-        """Write several buffers as one at ``offset``; RWF_APPEND, RWF_SYNC and RWF_DSYNC count."""
+        """Write several buffers as one at ``offset``; RWF_APPEND, RWF_SYNC and RWF_DSYNC count.
+
+        An offset of -1 is the file offset, which then moves (pwritev2(2)).
+        """
         self.calls += 1
         if self.calls > self._limit:
             return self._watched("pwritev", self._pwritev, fd, buffers, offset, flags)  # type: ignore[no-any-return]
@@ -158,13 +166,16 @@ class DataCalls(Core):
     def _pwritev(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int) -> int:
         if flags & ~(os.RWF_SYNC | os.RWF_DSYNC | os.RWF_HIPRI | _RWF_APPEND):
             raise failure(EOPNOTSUPP)
-        if offset < 0:
+        if offset < -1:
             raise failure(EINVAL)
         description, node = self._file(fd, write=True)
-        append = description.append or flags & _RWF_APPEND
-        count = self._store(
-            description, node, node.size if append else offset, b"".join(map(bytes, buffers))
-        )
+        if description.append or flags & _RWF_APPEND:
+            at = node.size
+        else:
+            at = description.position if offset == -1 else offset
+        count = self._store(description, node, at, b"".join(map(bytes, buffers)))
+        if offset == -1 and count:
+            description.position = at + count
         if flags & (os.RWF_SYNC | os.RWF_DSYNC) and not description.synced and count:
             self._record_sync(description, node, full=bool(flags & os.RWF_SYNC))
         return count
@@ -265,6 +276,8 @@ class DataCalls(Core):
         if count < 0:
             raise failure(EINVAL)
         source, target = self._description(in_fd), self._description(out_fd)
+        if (source.flags | target.flags) & os.O_PATH:
+            raise failure(EBADF)
         start = source.position if offset_src is None else offset_src
         to = target.position if offset_dst is None else offset_dst
         # The order of fs/read_write.c: generic_copy_file_checks, generic_file_rw_checks.
@@ -303,9 +316,11 @@ class DataCalls(Core):
             self._posix_fallocate(fd, offset, length)
 
     def _posix_fallocate(self, fd: int, offset: int, length: int) -> None:
+        description = self._description(fd)
+        if description.flags & os.O_PATH:
+            raise failure(EBADF)
         if offset < 0 or length <= 0:
             raise failure(EINVAL)
-        description = self._description(fd)
         if not description.writable:
             raise failure(EBADF)
         node = description.node
@@ -338,7 +353,7 @@ class DataCalls(Core):
             new = position
         elif whence == os.SEEK_CUR:
             new = description.position + position
-        elif whence == os.SEEK_END:
+        elif whence == os.SEEK_END and type(node) is File:
             new = size + position
         elif whence in (os.SEEK_DATA, os.SEEK_HOLE) and type(node) is File:
             if position < 0 or position >= size:

@@ -42,7 +42,7 @@ class DescriptorCalls(Core):
     # -- open ----------------------------------------------------------------------------------
 
     def open(self, path: Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        """Open a file; the lowest free descriptor from 2**20 on.
+        """Open a file; the lowest free descriptor from 2**20 on, not inheritable (os.open).
 
         O_SYNC and O_DSYNC writes stand in a trace as a write and an fsync or fdatasync.
         """
@@ -54,18 +54,20 @@ class DescriptorCalls(Core):
     def _open(self, path: Path, flags: int, mode: int, dir_fd: int | None) -> int:
         if len(self.fds) >= DESCRIPTOR_LIMIT:
             raise failure(EMFILE, path)
+        if flags & os.O_PATH:
+            flags &= os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         if flags & os.O_CREAT and flags & os.O_DIRECTORY:
             raise failure(EINVAL, path)  # build_open_flags in fs/open.c, since Linux 6.4
         if flags & _O_TMPFILE == _O_TMPFILE:
             return self._open_unnamed(path, flags, mode, dir_fd)
-        if flags & os.O_PATH:
-            flags &= os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         names = (path,)
         create = flags & os.O_CREAT
         exclusive = create and flags & os.O_EXCL
         follow = not (flags & os.O_NOFOLLOW or exclusive)
         if create:
-            directory, name, node = self._locate_to_create(path, dir_fd, follow=follow)
+            directory, name, node = self._locate_to_create(
+                path, dir_fd, follow=follow, exclusive=bool(exclusive)
+            )
         else:
             directory, name, _, node = self._locate(path, dir_fd, names, follow=follow)
         kind = type(node)
@@ -99,14 +101,16 @@ class DescriptorCalls(Core):
         return self._install(node, (directory, name), flags)
 
     def _locate_to_create(
-        self, path: Path, dir_fd: int | None, *, follow: bool
+        self, path: Path, dir_fd: int | None, *, follow: bool, exclusive: bool
     ) -> tuple[Directory, str, Node | None]:
-        """Resolve for O_CREAT: a slash at the end, "." and ".." are EISDIR whatever is there."""
+        """Resolve for O_CREAT: a slash at the end is EISDIR whatever is there."""
         names = (path,)
         directory, name, slash = self._parent(path, dir_fd, names)
         self._symlinks = 0
         while True:
-            if slash or name in (".", ".."):
+            if name in (".", ".."):
+                raise failure(EEXIST if exclusive else EISDIR, path)
+            if slash:
                 raise failure(EISDIR, path)
             node = directory.find(name)
             if type(node) is not Symlink or not follow:
@@ -142,7 +146,9 @@ class DescriptorCalls(Core):
 
     def _install(self, node: Node, home: tuple[Directory, str], flags: int) -> int:
         description = Description(node, home, flags & ~_NOT_KEPT, self)
-        if not flags & os.O_PATH:
+        if flags & os.O_PATH:
+            description.flags = os.O_PATH  # all that do_dentry_open leaves
+        else:
             access = flags & _O_ACCMODE
             description.readable = access in (os.O_RDONLY, os.O_RDWR)
             description.writable = access in (os.O_WRONLY, os.O_RDWR)
@@ -151,8 +157,6 @@ class DescriptorCalls(Core):
         node.opens += 1
         fd = self._lowest()
         self.fds[fd] = description
-        if flags & os.O_CLOEXEC:
-            self._cloexec.add(fd)
         return fd
 
     def _lowest(self, at_least: int = 0) -> int:
@@ -202,8 +206,8 @@ class DescriptorCalls(Core):
             raise failure(EBADF)
         if fd < self._top:
             heappush(self._free, fd)
-        if self._cloexec:
-            self._cloexec.discard(fd)
+        if self._inheritable:
+            self._inheritable.discard(fd)
         locks = description.node.locks
         if locks is not None:
             locks.closed(self, description)
@@ -235,8 +239,8 @@ class DescriptorCalls(Core):
         new = self._lowest(at_least)
         description.references += 1
         self.fds[new] = description
-        if cloexec:
-            self._cloexec.add(new)
+        if not cloexec:
+            self._inheritable.add(new)
         return new
 
     def dup2(self, fd: int, fd2: int, inheritable: bool = True) -> int:  # noqa: FBT001, FBT002 - os.dup2's
@@ -265,8 +269,8 @@ class DescriptorCalls(Core):
             self._close(fd2)
         description.references += 1
         self.fds[fd2] = description
-        if not inheritable:
-            self._cloexec.add(fd2)
+        if inheritable:
+            self._inheritable.add(fd2)
         return fd2
 
     def fcntl(self, fd: int, cmd: int, arg: int = 0) -> int:
@@ -287,28 +291,31 @@ class DescriptorCalls(Core):
                 raise failure(EINVAL)
             return self._dup(fd, arg, cloexec=cmd == constants.F_DUPFD_CLOEXEC)
         if cmd == constants.F_GETFD:
-            return constants.FD_CLOEXEC if fd in self._cloexec else 0
+            return 0 if fd in self._inheritable else constants.FD_CLOEXEC
         if cmd == constants.F_SETFD:
             self._set_cloexec(fd, on=bool(arg & constants.FD_CLOEXEC))
             return 0
         if cmd == constants.F_GETFL:
-            return description.flags | _O_LARGEFILE
+            path_only = description.flags & os.O_PATH
+            return description.flags if path_only else description.flags | _O_LARGEFILE
         if cmd == constants.F_SETFL:
+            if description.flags & os.O_PATH:
+                raise failure(EBADF)
             description.flags = (description.flags & ~_SETTABLE) | (arg & _SETTABLE)
-            description.append = bool(arg & os.O_APPEND) and not description.flags & os.O_PATH
+            description.append = bool(arg & os.O_APPEND)
             return 0
         raise failure(EINVAL)
 
     def _set_cloexec(self, fd: int, *, on: bool) -> None:
         if on:
-            self._cloexec.add(fd)
+            self._inheritable.discard(fd)
         else:
-            self._cloexec.discard(fd)
+            self._inheritable.add(fd)
 
     def get_inheritable(self, fd: int) -> bool:
         """Tell whether a child would get the descriptor."""
         self._description(fd)
-        return fd not in self._cloexec
+        return fd in self._inheritable
 
     def set_inheritable(self, fd: int, inheritable: bool) -> None:  # noqa: FBT001 - os.set_inheritable's
         """Say whether a child would get the descriptor."""

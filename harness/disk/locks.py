@@ -74,6 +74,13 @@ class LockTable:
             and constants.F_WRLCK in (span.kind, wanted.kind)
         ]
 
+    def own_spans(self, wanted: Span) -> list[Span]:
+        return [
+            span
+            for span in self.spans
+            if span.owner is wanted.owner and span.start < wanted.end and wanted.start < span.end
+        ]
+
     def set_span(self, wanted: Span) -> None:
         """Replace the owner's locks in a range: F_UNLCK leaves it free."""
         kept: list[Span] = []
@@ -113,12 +120,12 @@ class LockCalls(Core):
             self._flock(fd, operation)
 
     def _flock(self, fd: int, operation: int) -> None:
-        description = self._description(fd)
-        if description.flags & os.O_PATH:
-            raise failure(EBADF)
         kind = operation & ~constants.LOCK_NB
         if kind not in (constants.LOCK_SH, constants.LOCK_EX, constants.LOCK_UN):
             raise failure(EINVAL)
+        description = self._description(fd)
+        if description.flags & os.O_PATH:
+            raise failure(EBADF)
         table = self._table(description)
         if kind == constants.LOCK_UN:
             table.flocks.pop(description, None)
@@ -174,9 +181,12 @@ class LockCalls(Core):
         wanted = Span(low, high, kind, description if ofd else self)
         table = self._table(description)
         if cmd in (constants.F_GETLK, constants.F_OFD_GETLK):
-            if kind not in (constants.F_RDLCK, constants.F_WRLCK):
+            if kind == constants.F_UNLCK and ofd:
+                conflicts = table.own_spans(wanted)  # asks for one's own locks, since Linux 6.3
+            elif kind in (constants.F_RDLCK, constants.F_WRLCK):
+                conflicts = table.span_conflicts(wanted)
+            else:
                 raise failure(EINVAL)
-            conflicts = table.span_conflicts(wanted)
             if not conflicts:
                 return constants.F_UNLCK, whence, start, length, 0
             span = conflicts[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from errno import (
     EBADF,
     EBUSY,
@@ -19,7 +20,7 @@ from errno import (
 from typing import Final
 
 from harness.disk.constants import PATH_MAX
-from harness.disk.core import Core, Path, encode, failure
+from harness.disk.core import Core, Path, check_name, encode, failure
 from harness.disk.descriptions import path_of
 from harness.disk.nodes import Directory, File, Node, Symlink
 from harness.errors import SimulationError
@@ -130,8 +131,6 @@ class NameCalls(Core):
         follow = follow_symlinks and (src_dir_fd is not None or dst_dir_fd is not None)
         magic = self._magic(src)
         if magic is not None:
-            if not follow:
-                raise failure(EXDEV, *names)  # the link in /proc itself
             node: Node = magic.node
             shown = magic.path()
         else:
@@ -145,8 +144,8 @@ class NameCalls(Core):
             raise failure(EEXIST, *names)
         if slash:
             raise failure(ENOENT, *names)
-        if node.volume is not above.volume:
-            raise failure(EXDEV, *names)
+        if node.volume is not above.volume or (magic is not None and not follow):
+            raise failure(EXDEV, *names)  # unfollowed, it is the link in /proc itself
         if not above.links and above.home is not None:
             raise failure(ENOENT, *names)
         if type(node) is Directory:
@@ -247,15 +246,17 @@ class NameCalls(Core):
     def _rename(self, src: Path, dst: Path, src_dir_fd: int | None, dst_dir_fd: int | None) -> None:
         # The order of checks is that of do_renameat2 and vfs_rename in fs/namei.c.
         names = (src, dst)
-        above, name, slash = self._parent(src, src_dir_fd, names)
-        to, new_name, new_slash = self._parent(dst, dst_dir_fd, names)
+        above, name, slash = self._parent(src, src_dir_fd, names, check=False)
+        to, new_name, new_slash = self._parent(dst, dst_dir_fd, names, check=False)
         if above.volume is not to.volume:
             raise failure(EXDEV, *names)
         if name in (".", "..") or new_name in (".", ".."):
             raise failure(EBUSY, *names)
+        check_name(name, names)
         node = above.find(name)
         if node is None:
             raise failure(ENOENT, *names)
+        check_name(new_name, names)
         target = to.find(new_name)
         is_directory = type(node) is Directory
         if not is_directory and (slash or new_slash):
@@ -342,7 +343,7 @@ class NameCalls(Core):
     def _directory(self, path: Path | int) -> Directory:
         if type(path) is int:
             description = self.fds.get(path)
-            if description is None:
+            if description is None or description.flags & os.O_PATH:
                 raise failure(EBADF, path)
             node = description.node
         else:

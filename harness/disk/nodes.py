@@ -195,13 +195,9 @@ class File(Inode):
 
     def _written(self, start: int, end: int) -> None:
         assert self.unwritten is not None
-        rest = Runs()
-        for low, high in self.unwritten.missing(0, start) + self.unwritten.missing(end, 1 << 52):
-            rest.add(low, high)
-        kept = Runs()
-        for low, high in rest.missing(0, start) + rest.missing(end, 1 << 52):
-            kept.add(low, high)
-        self.unwritten = kept if kept.bounds else None
+        self.unwritten.remove(start, end)
+        if not self.unwritten.bounds:
+            self.unwritten = None
 
     def resize(self, size: int, now: int) -> None:
         """Set the size (truncate).
@@ -237,6 +233,9 @@ class File(Inode):
         if granted < wanted:
             self.volume.give(granted)
             raise Refused(ENOSPC)
+        if self.unwritten is not None:
+            # What was reserved before becomes data, zeros (shmem_get_folio_gfp clears it).
+            self._written(offset // BLOCK, pages(end))
         for low, high in gaps:
             self.blocks.add(low, high)
             if self.unwritten is None:
