@@ -6,7 +6,7 @@ covers ``Data`` only, and a zero one is never accepted.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from harness.reference.checkpoint import CHECKSUM, StructCheckpoint, field_property
 from harness.reference.gojson.types import INT64, STRING, Bytes, Field, Map, Slice, Struct, Type
@@ -36,8 +36,14 @@ _DATA_V1: Final = _data(Slice(STRING), "V1")
 _DATA_V2: Final = _data(Map(INT64, Slice(STRING), "checkpoint.DevicesPerNUMA"), "")
 
 
+def _empty_data() -> dict[str, Any]:
+    return {"PodDeviceEntries": [], "RegisteredDevices": {}}
+
+
 class _DeviceCheckpoint(StructCheckpoint):
     kind = "device"
+    # The manager passes two empty, not nil, collections to the constructor when it reads.
+    constructor: ClassVar = {"Data": _empty_data}
 
     checksum = field_property("Checksum")
 

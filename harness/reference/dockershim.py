@@ -1,12 +1,12 @@
 """Dockershim's pod sandbox checkpoints, up to 1.23: one file a sandbox.
 
 Source: ``pkg/kubelet/dockershim/docker_checkpoint.go``. The checksum covers ``*cp.Data``: where the
-file says ``"data":null``, or nothing, Go dereferences nil and the kubelet panics.
+file says ``"data":null`` Go dereferences nil and the kubelet panics.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from harness.reference.checkpoint import CHECKSUM, StructCheckpoint, field_property
 from harness.reference.errors import NilDereferenceError
@@ -19,6 +19,7 @@ from harness.reference.gojson.types import (
     Slice,
     String,
     Struct,
+    zero,
 )
 from harness.reference.spew import hash_text
 
@@ -47,6 +48,8 @@ class PodSandboxCheckpoint(StructCheckpoint):
 
     kind = "sandbox"
     version = "v1"
+    # Read into NewPodSandboxCheckpoint("", "", &CheckpointData{}): absent data is empty, not nil.
+    constructor: ClassVar = {"Version": lambda: "v1", "Data": lambda: zero(_DATA)}
     struct = Struct(
         "dockershim.PodSandboxCheckpoint",
         (

@@ -256,8 +256,8 @@ def _remove_orphan(path: str) -> bool:
 
 
 def _parent(directory: str) -> str:
-    return os.path.dirname(directory.rstrip("/")) or ("/" if directory.startswith("/") else ".")
-    # noqa: PTH120
+    above = directory.rstrip("/").rpartition("/")[0]
+    return above or ("/" if directory.startswith("/") else ".")
 
 
 def _sync_directory(directory: str) -> None:
