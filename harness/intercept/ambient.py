@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 import uuid
 from _thread import get_ident
 from collections.abc import Iterator
@@ -129,11 +130,17 @@ def _candidates(original: Any) -> Any:
     return original() if ACTIVE.get(get_ident()) is None else _NAMES
 
 
+_host_directories: Final[set[str | None]] = {tempfile.tempdir}
+
+
 @stands_for("_gettempdir", modules=("tempfile",))
 def _gettempdir(original: Any) -> Any:
     if ACTIVE.get(get_ident()) is None:
-        return original()
-    return _TEMPORARY
+        _host_directories.add(found := original())
+        return found
+    # What the program itself set counts; what tempfile found on the host does not.
+    chosen = tempfile.tempdir
+    return _TEMPORARY if chosen is None or chosen in _host_directories else chosen
 
 
 @stands_for("uuid1", modules=("uuid",))

@@ -1,0 +1,3 @@
+with open("file", "w") as file:
+    for number in range(5000):
+        file.write(f"line {number}\n")

@@ -1,0 +1,2 @@
+with open("file", "w") as file:
+    file.write("hello")

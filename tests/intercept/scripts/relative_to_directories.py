@@ -1,0 +1,18 @@
+import os
+
+os.mkdir("one")
+os.mkdir("two")
+one = os.open("one", os.O_RDONLY)
+two = os.open("two", os.O_RDONLY)
+descriptor = os.open("file", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=one)
+os.write(descriptor, b"x")
+os.close(descriptor)
+os.replace("file", "moved", src_dir_fd=one, dst_dir_fd=two)
+os.mkdir("below", dir_fd=two)
+os.link("moved", "linked", src_dir_fd=two, dst_dir_fd=one)
+os.symlink("linked", "soft", dir_fd=one)
+os.unlink("moved", dir_fd=two)
+os.rmdir("below", dir_fd=two)
+os.fsync(one)
+os.close(one)
+os.close(two)
