@@ -236,11 +236,11 @@ def _fields(tree: Node) -> dict[str, Node]:
 def _kind(tree: Node) -> str | None:
     """Tell the kind of some JSON by its fields."""
     fields = _fields(tree)
-    if "machinestate" in fields:
+    data = fields.get("data")
+    if "machinestate" in fields or (isinstance(data, str) and '"machineState"' in data):
         return "memory"
     if "policyname" in fields or "defaultcpuset" in fields:
         return "cpu"
-    data = fields.get("data")
     if isinstance(data, tuple) and {"poddeviceentries", "registereddevices"} & set(_fields(data)):
         return "device"
     if isinstance(data, str) and "checksum" in fields:
@@ -253,46 +253,51 @@ def _kind(tree: Node) -> str | None:
     return None
 
 
-def _candidates(kind: str, tree: Node) -> list[type[StructCheckpoint]]:
-    """The formats a file may be of, the one to report on if none fits last."""
+_Kinds: TypeAlias = tuple[type[StructCheckpoint], ...]
+
+
+def _candidates(kind: str, tree: Node) -> _Kinds:
+    """The formats a file may be of, in the order to try; the first is reported on if none fits."""
     fields = _fields(tree)
     if kind == "cpu":
         if "data" in fields or "datachecksum" in fields:
-            return [CPUManagerCheckpointV4]
+            return (CPUManagerCheckpointV4,)
         if "podentries" in fields:
-            return [CPUManagerCheckpointV3Renamed, CPUManagerCheckpointV3]
+            return (CPUManagerCheckpointV3, CPUManagerCheckpointV3Renamed)
         flat = [node for node in _fields(fields.get("entries")).values() if node is not None]
         if flat and all(isinstance(node, str) for node in flat):
-            return [CPUManagerCheckpointV1]
-        return [CPUManagerCheckpointV1, CPUManagerCheckpoint]
+            return (CPUManagerCheckpointV1,)
+        return (CPUManagerCheckpoint, CPUManagerCheckpointV1)
     if kind == "memory":
         if "data" in fields or "datachecksum" in fields:
-            return [MemoryManagerCheckpointV3]
+            return (MemoryManagerCheckpointV3,)
         if "podentries" in fields:
-            return [MemoryManagerCheckpointV2]
-        return [MemoryManagerCheckpointBefore121, MemoryManagerCheckpoint]
+            return (MemoryManagerCheckpointV2,)
+        return (MemoryManagerCheckpoint, MemoryManagerCheckpointBefore121)
     if kind == "device":
-        return [DeviceManagerCheckpointV1, DeviceManagerCheckpoint]
+        return (DeviceManagerCheckpoint, DeviceManagerCheckpointV1)
     if kind == "dra":
         if "data" in fields:
-            return [DRACheckpoint]
-        return [DRAManagerCheckpointWithoutResourceHandles, DRAManagerCheckpoint]
-    return [PodSandboxCheckpoint if kind == "sandbox" else AllocationCheckpoint]
+            return (DRACheckpoint,)
+        return (_DRAAlphaOnly, DRAManagerCheckpointWithoutResourceHandles)
+    return (PodSandboxCheckpoint if kind == "sandbox" else AllocationCheckpoint,)
 
 
-def _verify(
-    data: bytes, candidates: list[type[StructCheckpoint]], mode: VerifyMode, path: str
-) -> Verdict:
-    verdict = None
-    # The newest first: where two fit (a file that says little), that is the one to name. The same
-    # where none does.
-    for candidate in reversed(candidates):
-        found = _verify_as(data, candidate(), mode, path)
-        if found.verdict == "ok":
-            return found
-        verdict = verdict or found
-    assert verdict is not None
-    return verdict
+class _DRAAlphaOnly(DRAManagerCheckpoint):
+    """The second alpha without its fallback to the first, so that each is called by its name."""
+
+    def verify_checksum_strict(self) -> None:
+        StructCheckpoint.verify_checksum_strict(self)
+
+
+def _verify(data: bytes, candidates: _Kinds, mode: VerifyMode, path: str) -> Verdict:
+    tried = []
+    for candidate in candidates:
+        verdict = _verify_as(data, candidate(), mode, path)
+        if verdict.verdict == "ok":
+            return verdict
+        tried.append(verdict)
+    return tried[0]
 
 
 def _verify_as(data: bytes, checkpoint: StructCheckpoint, mode: VerifyMode, path: str) -> Verdict:
@@ -319,9 +324,6 @@ def _verify_as(data: bytes, checkpoint: StructCheckpoint, mode: VerifyMode, path
         explanation = "the checksum matches"
         if stored == 0 != computed:
             explanation = "no checksum, or 0: a kubelet takes this unchecked"
-        elif stored != computed:
-            # Accepted under the name an older or newer kubelet gave the same struct.
-            computed = stored
     return Verdict(
         path=path,
         verdict=verdict,
