@@ -33,6 +33,9 @@ class Journal(Store):
                 content = read_file(self.path(".journal"))
             except FileNotFoundError:
                 return
+            # A killed writer's journal can be read before its name is durable: it must be, before
+            # the value that it would repair is destroyed.
+            sync_directory(self.directory)
             try:
                 entry = unseal(".journal", content)
             except Damaged:

@@ -60,13 +60,31 @@ class _Small(Generations):
         with self.locked():
             older = self.numbers(key)
             number = older[-1] + 1 if older else 1
+            # Unfinished ones first, so that of those left at most the newest can be unfinished.
+            unfinished = [one for one in older if not self.whole(key, self.content(key, one))]
+            self.remove(key, unfinished)
+            older = [one for one in older if one not in unfinished]
+            if older:
+                self.keep(key, older[-1])
             self.save(f"{key}@{number}", self.header(key, value) + value)
             self.remove(key, older)
+
+    def content(self, key: str, number: int) -> bytes:
+        return read_file(self.path(f"{key}@{number}"))
+
+    def keep(self, key: str, number: int) -> None:
+        """Sync what counts: a writer that was killed may not have come to it."""
+        descriptor = os.open(self.path(f"{key}@{number}"), os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        sync_directory(self.directory)
 
     def find(self, key: str) -> bytes:
         numbers = self.numbers(key)
         for number in reversed(numbers):
-            content = read_file(self.path(f"{key}@{number}"))
+            content = self.content(key, number)
             if self.whole(key, content):
                 return content[8:]
         if len(numbers) > 1:

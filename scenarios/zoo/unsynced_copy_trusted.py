@@ -19,7 +19,7 @@ BUG = Bug(
     culprit="self.overwrite(path, self.encode(key, number + 1, value))",
     fix="fsync the slot that counts before overwriting the other.",
     issue="etcd 5230 and every double-buffered superblock written by hand",
-    since=4,
+    since=2,
 )
 
 
