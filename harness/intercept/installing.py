@@ -55,6 +55,17 @@ _OS_SETS: Final = (
 _TIMING: Final = frozenset({"time"})
 
 
+class _AsIs:
+    """Gives a stand-in to pyfakefs, which binds what it finds to the fake module."""
+
+    def __init__(self, stand_in: Any) -> None:
+        self.stand_in = stand_in
+        self.__module__ = stand_in.__module__
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self.stand_in
+
+
 class _StandInModule:
     """A fake module as pyfakefs takes it: called for the module, listing what it replaces.
 
@@ -71,7 +82,7 @@ class _StandInModule:
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.functions[name]
+            return _AsIs(self.functions[name])
         except KeyError:
             raise AttributeError(name) from None
 

@@ -16,8 +16,8 @@ from harness.disk import Process
 from harness.errors import SimulationError
 from harness.intercept import real
 from harness.intercept.current import ACTIVE, FIRST_DESCRIPTOR
-from harness.intercept.paths import beyond, escape, harmless_device, permit_descriptor
-from harness.intercept.rawfile import SimulatedFile, open_descriptor
+from harness.intercept.paths import beyond, escape, harmless_device, locate, permit_descriptor
+from harness.intercept.rawfile import FLAGS, SimulatedFile, open_descriptor
 from harness.intercept.registry import stand_in, stands_for
 
 __all__ = ["FileIO"]
@@ -87,7 +87,11 @@ def _open(
         _check_binary(buffering, encoding, errors, newline)
     if not closefd and not isinstance(file, int):
         raise ValueError("Cannot use closefd=False with file name")
-    descriptor = open_descriptor(process, file, raw_mode, opener)
+    if type(file) is str and opener is None and (at := locate(process, file)) is not None:
+        # The usual case, spelled out because recoveries are made of it.
+        descriptor: int | None = process.open(at, FLAGS[raw_mode][0], 0o666)
+    else:
+        descriptor = open_descriptor(process, file, raw_mode, opener)
     if descriptor is None or descriptor < FIRST_DESCRIPTOR:
         rest = (buffering, encoding, errors, newline, closefd)
         if descriptor is None:

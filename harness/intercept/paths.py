@@ -58,7 +58,7 @@ def locate(process: Process, path: Any, dir_fd: int | None = None) -> str | None
     if path[:1] == "/":
         if path.startswith(_PREFIX) and ".." not in path:
             return path  # type: ignore[no-any-return]
-        if process.machine.owns(path) or _names_a_descriptor(path):
+        if path == Machine.MOUNT or process.machine.owns(path) or _names_a_descriptor(path):
             return path  # type: ignore[no-any-return]
         return None
     if dir_fd is not None:

@@ -2,8 +2,10 @@
 
 It makes the calls that C's ``FileIO`` makes (Modules/_io/fileio.c), in that order, and has its
 attributes; what is buffered when, and written in which pieces, is then CPython's doing and not a
-copy of it. A file keeps the process that opened it: one that is collected later, in another thread
-or while another process is active, still closes where it belongs.
+copy of it. Only the calls by which C learns what it could know (fstat of what it just opened, the
+offset) are look-ups here: they change nothing, cannot fail on a disk file, and later versions of
+CPython drop them one by one. A file keeps the process that opened it: one that is collected later,
+in another thread or while another process is active, still closes where it belongs.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ from __future__ import annotations
 import errno
 import io
 import os
-import stat as stat_bits
 from typing import Any, Final, NoReturn
 
 from harness.disk import Process
+from harness.disk.nodes import Directory, File
 from harness.errors import CallLimitExceeded, Killed
 from harness.intercept.current import FIRST_DESCRIPTOR
 from harness.intercept.paths import locate
@@ -98,7 +100,7 @@ def open_descriptor(process: Process, file: Any, mode: str, opener: Any) -> int 
     if at is None:
         return None
     try:
-        return process.open(at, flags_of(mode)[0], 0o666)
+        return process.open(at, (FLAGS.get(mode) or flags_of(mode))[0], 0o666)
     except OSError as error:
         error.filename = file
         raise
@@ -116,18 +118,23 @@ class SimulatedFile(io.RawIOBase):
     """
 
     _finalizing = False
+    _blksize = _BLOCK_SIZE
+    closefd = True
 
     def __init__(
         self, process: Process, descriptor: int, name: Any, mode: str, *, closefd: bool = True
     ) -> None:
-        _, self._can_read, self._can_write, self.mode = flags_of(mode)
+        _, self._can_read, self._can_write, self.mode = FLAGS.get(mode) or flags_of(mode)
         self._process = process
         self._fd = descriptor
         self.name = name
-        self.closefd = closefd
-        self._blksize = _BLOCK_SIZE
+        if not closefd:
+            self.closefd = False
         try:
-            if stat_bits.S_ISDIR(process.fstat(descriptor).st_mode):
+            description = process.fds.get(descriptor)
+            if description is None:
+                process.fstat(descriptor)  # says why not
+            elif type(description.node) is Directory:
                 raise IsADirectoryError(  # noqa: TRY301 - the descriptor is open by now
                     errno.EISDIR, os.strerror(errno.EISDIR), name
                 )
@@ -210,8 +217,10 @@ class SimulatedFile(io.RawIOBase):
         if not self._can_read:
             self._unsupported("reading")
         process, descriptor = self._process, self._fd
-        end = process.fstat(descriptor).st_size
-        position = process.lseek(descriptor, 0, os.SEEK_CUR)
+        description = process.fds.get(descriptor)
+        if description is None or type(description.node) is not File:
+            return process.read(descriptor, 1)  # says why not
+        end, position = description.node.size, description.position
         size = end - position + 1 if end > position else _READ_ALL_BYTES
         data = process.read(descriptor, size)
         if not data:
@@ -246,7 +255,10 @@ class SimulatedFile(io.RawIOBase):
     def tell(self) -> int:
         if self._fd < 0:
             self._closed()
-        return self._process.lseek(self._fd, 0, os.SEEK_CUR)
+        description = self._process.fds.get(self._fd)
+        if description is None:
+            return self._process.lseek(self._fd, 0, os.SEEK_CUR)  # says why not
+        return description.position
 
     def truncate(self, size: int | None = None, /) -> int:
         if self._fd < 0:
