@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from harness.disk.calls import CALLS
 from harness.disk.constants import (
     DESCRIPTOR_BASE,
+    MOUNT,
     NAME_MAX,
     PATH_MAX,
     SYMLINKS_MAX,
@@ -39,7 +40,7 @@ from harness.disk.descriptions import Description, path_of
 from harness.disk.hooks import Verdict
 from harness.disk.nodes import Directory, File, Node, Symlink
 from harness.errors import CallLimitExceeded, Killed
-from harness.trace import Create, Record
+from harness.trace import Close, Create, Fdatasync, Fsync, Record, Sync, Write
 
 if TYPE_CHECKING:
     from harness.disk.machine import Machine
@@ -68,6 +69,13 @@ _ARGUMENT_ERRORS = frozenset(
 """Errors that say the call asked for something that is not so: a failed look-up, not in a trace."""
 
 _N = TypeVar("_N", File, Directory, Symlink)
+
+_BELOW_MOUNT = MOUNT + "/"
+
+_TELLS = (Write, Fsync, Fdatasync, Sync, Close)
+"""Records that can carry the error of a call that took effect: the rest tells what did."""
+
+_MAGIC = frozenset({"/proc/", b"/proc/", "/dev/f", b"/dev/f"})
 
 _DOTS = frozenset({".", ".."})
 
@@ -101,6 +109,7 @@ class Core:
     __slots__ = (
         "_counted_from",
         "_cwd",
+        "_directories",
         "_emitted",
         "_free",
         "_inheritable",
@@ -124,6 +133,7 @@ class Core:
         self.pid = pid
         self.dead = False
         self.calls = 0
+        self._directories = machine.directories
         self.fds: dict[int, Description] = {}
         self._counted_from = 0
         self._limit = machine.call_limit
@@ -180,7 +190,8 @@ class Core:
                     verdict = hooks.before(self.itself, call, **details)
                 except OSError as error:
                     if call == "close" and args[0] in self.fds:
-                        verdict = Verdict(error=error.errno)
+                        # Done all the same; and PEP 475 lets no EINTR out.
+                        verdict = None if error.errno == EINTR else Verdict(error=error.errno)
                     elif error.errno == EINTR:
                         self.calls += 1
                         continue
@@ -201,7 +212,6 @@ class Core:
                 raise failure(verdict.error, *self._file_names(call, args))
         except OSError as error:
             if not self._emitted and error.errno not in _ARGUMENT_ERRORS:
-                self._verdict = None
                 self._record_failure(call, args, error.errno or EINVAL)
             raise
         finally:
@@ -254,7 +264,9 @@ class Core:
         """Hand a record over; only called where `_recording` holds."""
         record.process = self.number
         verdict = self._verdict
-        if verdict is not None and verdict.error is not None:
+        if verdict is not None and verdict.error is not None and isinstance(record, _TELLS):
+            # A name or size that changed did change, whatever the caller was told: an error on
+            # such a record would say that it did not.
             record.error = errorcode.get(verdict.error, str(verdict.error))
         self._emitted = True
         hooks = self.machine.hooks
@@ -268,6 +280,7 @@ class Core:
 
         record = failed_record(self, call, args)
         if record is not None:
+            self._verdict = None
             record.error = errorcode.get(code, str(code))
             self._emit(record)
 
@@ -306,7 +319,7 @@ class Core:
         if type(path) is str:
             head, _, name = path.rpartition("/")
             if name and name not in _DOTS:
-                found = self.machine.directories.get(head) if head else None
+                found = self._directories.get(head) if head else None
                 if found is not None or (not head and path[0] != "/" and dir_fd is None):
                     if (check and len(name) > NAME_MAX // 4) or "\0" in name:
                         check_name(name, names)
@@ -322,7 +335,11 @@ class Core:
         if len(path) >= PATH_MAX // 4 and len(encode(path)) >= PATH_MAX:
             raise failure(ENAMETOOLONG, *names)
         absolute = path[0] == "/"
-        if absolute:
+        rest = path
+        if path.startswith(_BELOW_MOUNT) and len(path) > len(_BELOW_MOUNT):
+            start = self.machine.main.root
+            rest = path[len(_BELOW_MOUNT) :]
+        elif absolute:
             start = self.machine.top
         elif dir_fd is None:
             start = self._cwd
@@ -333,12 +350,12 @@ class Core:
             if type(description.node) is not Directory:
                 raise failure(ENOTDIR, *names)
             start = description.node
-        directory, name, slash = self._walk(start, path, names)
+        directory, name, slash = self._walk(start, rest, names)
         if check and len(name) > NAME_MAX // 4:
             check_name(name, names)
         if absolute and not slash and not self._symlinks and name not in (".", ".."):
             # Remembered until a directory moves or goes; see Machine.forget_directories.
-            self.machine.directories[path.rpartition("/")[0]] = directory
+            self._directories[path.rpartition("/")[0]] = directory
         return directory, name, slash
 
     def _walk(
@@ -359,12 +376,11 @@ class Core:
             directory = node
         return directory, last, path[-1] == "/"
 
-    @staticmethod
-    def _step(directory: Directory, part: str, names: tuple[Path | int, ...]) -> Node | None:
+    def _step(self, directory: Directory, part: str, names: tuple[Path | int, ...]) -> Node | None:
         if part == ".":
             return directory
         if part == "..":
-            return directory.parent
+            return self.machine.above(directory)
         if len(part) > NAME_MAX // 4:
             check_name(part, names)
         return directory.find(part)
@@ -394,10 +410,24 @@ class Core:
         A symbolic link in last place is followed where ``follow`` says so or a slash stands after
         it; the directory and name are then those of its target, even if there is no such file.
         """
+        if type(path) is str:
+            # The usual case first: an absolute path into a directory looked up before.
+            head, _, name = path.rpartition("/")
+            found = self._directories.get(head)
+            if found is not None and name and len(name) <= NAME_MAX // 4 and "\0" not in name:
+                known = found.known.get(name)
+                if known is None or type(known) is int:
+                    known = None if name in _DOTS else found.find(name)
+                if type(known) is File or type(known) is Directory:
+                    return found, name, False, known
+        if follow and path[:6] in _MAGIC:
+            description = self._magic(path)
+            if description is not None:
+                return (*description.home, False, description.node)
         directory, name, slash = self._parent(path, dir_fd, names)
         if name == ".":
             return directory, name, slash, directory
-        node = directory.parent if name == ".." else directory.find(name)
+        node = self.machine.above(directory) if name == ".." else directory.find(name)
         if type(node) is Symlink and (follow or slash):
             self._symlinks = 0
             while type(node) is Symlink and (follow or slash):
@@ -431,17 +461,11 @@ class Core:
         """
         node = self._locate(path, dir_fd, names, follow=follow)[3]
         if node is None:
-            node = self._by_descriptor(path)
-            if node is None or not follow:
-                raise failure(ENOENT, *names)
+            raise failure(ENOENT, *names)
         return node
 
-    def _by_descriptor(self, path: Path) -> Node | None:
-        """Resolve /proc/self/fd/N, by which an O_TMPFILE is given a name."""
-        description = self._magic(path)
-        return None if description is None else description.node
-
     def _magic(self, path: Path) -> Description | None:
+        """Resolve /proc/self/fd/N, by which an O_TMPFILE is given a name."""
         text = path if isinstance(path, str) else path.decode("utf-8", "surrogateescape")
         for prefix in ("/proc/self/fd/", "/dev/fd/", f"/proc/{self.pid}/fd/"):
             if text.startswith(prefix) and text[len(prefix) :].isdecimal():
@@ -453,7 +477,7 @@ class Core:
     ) -> tuple[Directory, str, bool]:
         """Resolve where a name is to be made or removed; the machine's own root is read-only."""
         directory, name, slash = self._parent(path, dir_fd, names)
-        if directory is self.machine.top and directory.find(name) is None and name[0] != ".":
+        if directory.is_top and directory.find(name) is None and name[0] != ".":
             raise failure(EROFS, *names)
         return directory, name, slash
 
@@ -475,7 +499,7 @@ class Core:
         """Make a regular file with a name."""
         node = self._new(above, File, mode, names)
         node.links = 1
-        above.put(name, node, node.mtime)
+        above.put(name, node, node.times[1])
         if self._recording:
             self._emit(Create(path=path_of(above, name), ino=node.ino, mode=mode))
         return node

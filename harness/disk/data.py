@@ -45,7 +45,12 @@ class DataCalls(Core):
         return self._read(fd, n)
 
     def _read(self, fd: int, n: int) -> bytes:
-        description, node = self._file(fd, write=False)
+        description = self.fds.get(fd)
+        if description is None or not description.readable:
+            raise failure(EBADF)
+        node = description.node
+        if type(node) is not File:
+            raise failure(EISDIR)
         if n < 0:
             raise failure(EINVAL)
         if self._verdict is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from harness.disk.nodes import Directory, Node
 
@@ -32,6 +33,12 @@ def path_of(directory: Directory, name: str) -> str:
     return "/".join(reversed(parts))
 
 
+_NOT_KEPT: Final = os.O_CREAT | os.O_EXCL | os.O_NOCTTY | os.O_TRUNC | os.O_CLOEXEC
+_ACCESS: Final = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
+_READABLE: Final = (os.O_RDONLY, os.O_RDWR)
+_WRITABLE: Final = (os.O_WRONLY, os.O_RDWR)
+
+
 class Description:
     """One open file.
 
@@ -43,6 +50,9 @@ class Description:
         references: Descriptors that name it.
         wrote: It wrote data at some time.
         owner: The process that opened it.
+        readable: Its access mode lets read; writable likewise.
+        append: Writes go to the end.
+        synced: O_SYNC or O_DSYNC, or 0.
     """
 
     __slots__ = (
@@ -62,13 +72,21 @@ class Description:
     def __init__(self, node: Node, home: tuple[Directory, str], flags: int, owner: Core) -> None:
         self.node = node
         self.home = home
-        self.flags = flags
         self.owner = owner
         self.position = 0
         self.references = 1
         self.wrote = False
-        self.readable = self.writable = self.append = False
-        self.synced = 0
+        if flags & os.O_PATH:
+            self.flags = os.O_PATH  # all that do_dentry_open leaves
+            self.readable = self.writable = self.append = False
+            self.synced = 0
+        else:
+            access = flags & _ACCESS
+            self.flags = flags & ~_NOT_KEPT
+            self.readable = access in _READABLE
+            self.writable = access in _WRITABLE
+            self.append = flags & os.O_APPEND != 0
+            self.synced = flags & os.O_SYNC
 
     def path(self) -> str:
         """Give the name that the file has now, or the last it had, as a trace writes it."""

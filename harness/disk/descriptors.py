@@ -30,7 +30,7 @@ __all__ = ["DescriptorCalls"]
 _O_TMPFILE = os.O_TMPFILE
 _O_ACCMODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 _O_LARGEFILE = 0o100000  # what F_GETFL shows of every file on x86-64
-_NOT_KEPT = os.O_CREAT | os.O_EXCL | os.O_NOCTTY | os.O_TRUNC | os.O_CLOEXEC
+_PLAIN = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _SETTABLE = os.O_APPEND | os.O_NONBLOCK | os.O_ASYNC | getattr(os, "O_DIRECT", 0) | os.O_NOATIME
 
 
@@ -54,6 +54,12 @@ class DescriptorCalls(Core):
     def _open(self, path: Path, flags: int, mode: int, dir_fd: int | None) -> int:
         if len(self.fds) >= DESCRIPTOR_LIMIT:
             raise failure(EMFILE, path)
+        if not flags & ~_PLAIN:
+            # What a recovery does most: read a file that is there.
+            directory, name, _, node = self._locate(path, dir_fd, (path,), follow=True)
+            if node is None:
+                raise failure(ENOENT, path)
+            return self._install(node, (directory, name), flags)
         if flags & os.O_PATH:
             flags &= os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         if flags & os.O_CREAT and flags & os.O_DIRECTORY:
@@ -73,17 +79,12 @@ class DescriptorCalls(Core):
         kind = type(node)
         if node is None:
             if not create:
-                node = self._by_descriptor(path)
-                if node is None:
-                    raise failure(ENOENT, path)
-                assert node.home is not None
-                directory, name = node.home
-            else:
-                if not directory.links and directory.home is not None:
-                    raise failure(ENOENT, path)
-                if directory is self.machine.top:
-                    raise failure(EROFS, path)
-                node = self._create(directory, name, mode & ~self._umask & 0o7777, names)
+                raise failure(ENOENT, path)
+            if not directory.links and directory.home is not None:
+                raise failure(ENOENT, path)
+            if directory.is_top:
+                raise failure(EROFS, path)
+            node = self._create(directory, name, mode & ~self._umask & 0o7777, names)
         elif exclusive:
             raise failure(EEXIST, path)
         elif kind is Symlink:
@@ -132,7 +133,7 @@ class DescriptorCalls(Core):
         directory = self._node(path, dir_fd, names, follow=not flags & os.O_NOFOLLOW)
         if type(directory) is not Directory:
             raise failure(ENOTDIR, path)
-        if directory is self.machine.top:
+        if directory.is_top:
             raise failure(EOPNOTSUPP, path)
         if not directory.links and directory.home is not None:
             raise failure(ENOENT, path)
@@ -145,18 +146,15 @@ class DescriptorCalls(Core):
         return self._install(node, node.home, flags)
 
     def _install(self, node: Node, home: tuple[Directory, str], flags: int) -> int:
-        description = Description(node, home, flags & ~_NOT_KEPT, self)
-        if flags & os.O_PATH:
-            description.flags = os.O_PATH  # all that do_dentry_open leaves
-        else:
-            access = flags & _O_ACCMODE
-            description.readable = access in (os.O_RDONLY, os.O_RDWR)
-            description.writable = access in (os.O_WRONLY, os.O_RDWR)
-            description.append = bool(flags & os.O_APPEND)
-            description.synced = flags & os.O_SYNC
+        """Give a node a description and the lowest free descriptor."""
         node.opens += 1
-        fd = self._lowest()
-        self.fds[fd] = description
+        fds = self.fds
+        if self._free or self._top in fds:
+            fd = self._lowest()
+        else:
+            fd = self._top
+            self._top = fd + 1
+        fds[fd] = Description(node, home, flags, self)
         return fd
 
     def _lowest(self, at_least: int = 0) -> int:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Final
 
-from harness.disk.constants import BOOT_TIME_NS, FIRST_PID, MOUNT, TEMPORARY, TICK_NS
+from harness.disk.constants import (
+    BOOT_TIME_NS,
+    DESCRIPTOR_BASE,
+    FIRST_PID,
+    MOUNT,
+    SYMLINKS_MAX,
+    TEMPORARY,
+    TICK_NS,
+)
 from harness.disk.core import Core
 from harness.disk.descriptions import path_of
 from harness.disk.hooks import Hooks
-from harness.disk.nodes import Directory, File
+from harness.disk.nodes import Directory, File, Symlink
 from harness.disk.process import Process
 from harness.disk.volume import Volume
 from harness.image import EMPTY, ROOT, BootSource, Image
 
 __all__ = ["Machine"]
+
+_OWN: Final = (MOUNT + "/", TEMPORARY + "/")
 
 _TEMPORARY_INODES: Final = 1 << 40
 """Inodes of /tmp begin here, so that in a trace no number means two files."""
@@ -26,7 +36,6 @@ class Machine:
         seed: What the machine's random numbers are to come from (used by the rerouting).
         call_limit: System calls that a process may make between two `Process.reset_calls`.
         main: The filesystem at `MOUNT`.
-        temporary: The filesystem at /tmp: a rename between the two is EXDEV.
         processes: Those made so far, in order.
 
     Args:
@@ -56,14 +65,8 @@ class Machine:
         self.waiting: dict[Core, list[Core]] = {}
         self._slept_ns = 0
         self.main = Volume(image, 41, "", capacity_bytes, capacity_inodes)
-        self.temporary = Volume(EMPTY, 42, TEMPORARY, first_number=_TEMPORARY_INODES)
-        self.temporary.root.mode = 0o1777
-        # The directory that both are mounted in: it holds nothing else and nothing can be added.
-        self.top = top = Directory(Volume(EMPTY, 40, "/"), ROOT, 0o755, BOOT_TIME_NS)
-        top.known = {MOUNT[1:]: self.main.root, TEMPORARY[1:]: self.temporary.root}
-        self.main.root.parent = self.temporary.root.parent = top
-        self.directories: dict[str, Directory] = {}
-        self.forget_directories()
+        self._top: Directory | None = None
+        self.directories: dict[str, Directory] = {MOUNT: self.main.root}
         self.records = self.asks = False
         self._hooks: Hooks | None = None
         self.hooks = hooks
@@ -82,6 +85,24 @@ class Machine:
         for process in self.processes:
             process.rearm()
 
+    @property
+    def top(self) -> Directory:
+        """The directory that the two filesystems are mounted in; made when somebody gets there."""
+        top = self._top
+        if top is None:
+            top = Directory(Volume(EMPTY, 40, "/"), ROOT, 0o755, BOOT_TIME_NS)
+            temporary = Volume(EMPTY, 42, TEMPORARY, first_number=_TEMPORARY_INODES)
+            temporary.root.mode = 0o1777
+            top.is_top = True
+            top.known = {MOUNT[1:]: self.main.root, TEMPORARY[1:]: temporary.root}
+            self._top = top
+        return top
+
+    def above(self, directory: Directory) -> Directory:
+        """Give what ``..`` is in a directory."""
+        parent = directory.parent
+        return self.top if parent is directory else parent
+
     def process(self) -> Process:
         """Start a process: own descriptors, umask 0o022, current directory `MOUNT`."""
         number = len(self.processes) + 1
@@ -91,7 +112,7 @@ class Machine:
 
     @property
     def clock(self) -> int:
-        """Nanoseconds since the epoch: each system call takes a microsecond, sleep what it says."""
+        """Nanoseconds since the epoch: a system call takes a microsecond, sleep what it says."""
         calls = 0
         for process in self.processes:
             calls += process.calls
@@ -106,20 +127,52 @@ class Machine:
         return self.main.image()
 
     def owns(self, path: str) -> bool:
-        """Tell whether a path is on this machine: below `MOUNT` or /tmp, after ``..`` and links.
+        """Tell whether a path is on this machine: `MOUNT`, /tmp or below, after ``..`` and links.
 
-        Relative paths are taken from `MOUNT`. A descriptor's path in /proc is one of its own too.
+        A path below them without ``..`` is one by its text alone: the image is not asked. A
+        symbolic link that points elsewhere does not lead away: following it is ENOENT.
+
+        Args:
+            path: Absolute, or relative to `MOUNT`. A descriptor's path in /proc counts as owned.
         """
+        if ".." not in path and (path[:1] != "/" or path.startswith(_OWN)):
+            return True
+        pending = [part for part in reversed(path.split("/")) if part not in ("", ".")]
         parts: list[str] = [] if path.startswith("/") else [MOUNT[1:]]
-        for part in path.split("/"):
+        directory: Directory | None = self.main.root if parts else self.top
+        followed = 0
+        while pending:
+            part = pending.pop()
             if part == "..":
                 if parts:
                     parts.pop()
-            elif part not in ("", "."):
+                directory = self._descend(parts)
+                continue
+            node = None if directory is None else directory.find(part)
+            if isinstance(node, Symlink) and followed < SYMLINKS_MAX:
+                followed += 1
+                target = node.target
+                if target.startswith("/") and not self.owns(target):
+                    return True
+                pending += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+                if target.startswith("/"):
+                    parts, directory = [], self.top
+            else:
                 parts.append(part)
+                directory = node if isinstance(node, Directory) else None
         if parts[:1] in ([MOUNT[1:]], [TEMPORARY[1:]]):
             return True
-        return parts[:3] == ["proc", "self", "fd"] and int_or_zero(parts[3:]) >= 2**20
+        return parts[:3] == ["proc", "self", "fd"] and int_or_zero(parts[3:]) >= DESCRIPTOR_BASE
+
+    def _descend(self, parts: list[str]) -> Directory | None:
+        """Give the directory at plain names from the top, if there is one."""
+        directory = self.top
+        for part in parts:
+            node = directory.find(part)
+            if not isinstance(node, Directory):
+                return None
+            directory = node
+        return directory
 
     def replace_content(self, ino: int, data: bytes) -> None:
         """Put other bytes into a file beneath the processes: rot, or pages that reverted.
@@ -138,7 +191,6 @@ class Machine:
         """Drop the remembered look-ups: a directory moved or went."""
         self.directories.clear()
         self.directories[MOUNT] = self.main.root
-        self.directories[TEMPORARY] = self.temporary.root
 
     def absolute(self, trace_path: str) -> str:
         """Turn a path of a trace into an absolute one."""
@@ -148,7 +200,7 @@ class Machine:
 
     def absolute_of(self, directory: Directory) -> str:
         """Give a directory's absolute path."""
-        return "/" if directory is self.top else self.absolute(path_of(directory, "."))
+        return "/" if directory.is_top else self.absolute(path_of(directory, "."))
 
 
 def int_or_zero(parts: list[str]) -> int:

@@ -155,7 +155,7 @@ class NameCalls(Core):
         if node.names() >= _LINKS_MAX:
             raise failure(EMLINK, *names)
         node.links += 1
-        node.ctime = self.machine.clock
+        node.touched(self.machine.clock)
         above.put(name, node, self.machine.clock)
         if self._recording:
             self._emit(Link(src=shown, dst=path_of(above, name), ino=node.ino))
@@ -193,7 +193,7 @@ class NameCalls(Core):
         now = self.machine.clock
         above.remove(name, now)
         node.links = links - 1
-        node.ctime = now
+        node.touched(now)
         if links == 1 and not node.opens:
             node.volume.free(node)
 
@@ -208,7 +208,7 @@ class NameCalls(Core):
     def _rmdir(self, path: Path, dir_fd: int | None) -> None:
         above, name, _ = self._parent(path, dir_fd, (path,))
         if name == ".":
-            raise failure(EBUSY if above is self.machine.top else EINVAL, path)
+            raise failure(EBUSY if above.is_top else EINVAL, path)
         if name == "..":
             raise failure(ENOTEMPTY, path)
         node = above.find(name)
@@ -216,7 +216,7 @@ class NameCalls(Core):
             raise failure(ENOENT, path)
         if type(node) is not Directory:
             raise failure(ENOTDIR, path)
-        if above is self.machine.top:
+        if above.is_top:
             raise failure(EBUSY, path)
         if not node.empty():
             raise failure(ENOTEMPTY, path)
@@ -267,7 +267,7 @@ class NameCalls(Core):
             raise failure(ENOTEMPTY, *names)
         if target is node:
             return
-        if above is self.machine.top or to is self.machine.top:
+        if above.is_top or to.is_top:
             raise failure(EBUSY, *names)
         if target is None:
             if not to.links and to.home is not None:
@@ -288,7 +288,7 @@ class NameCalls(Core):
             self._drop(to, new_name, target)
         above.remove(name, now)
         to.put(new_name, node, now)
-        node.ctime = now
+        node.touched(now)
         if self._recording:
             self._emit(Rename(src=shown, dst=new_shown))
 

@@ -11,7 +11,7 @@ from errno import EFBIG, EINVAL, ENOSPC
 from os import stat_result
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from harness.disk.constants import BLOCK, FILE_SIZE_MAX
+from harness.disk.constants import BLOCK, BOOT_TIME_NS, FILE_SIZE_MAX
 from harness.disk.content import Content, Runs, pages
 
 if TYPE_CHECKING:
@@ -38,23 +38,26 @@ class Inode:
     Attributes:
         links: How many names it has, UNKNOWN until asked.
         opens: How many open file descriptions hold it.
-        booted: It comes from the image.
+        owner: User and group.
+        times: Of access, change and change of the inode, in nanoseconds since the epoch.
         home: Directory and name it was last known by.
+
+    Args:
+        volume: Its filesystem.
+        ino: Its number.
+        mode: Permission bits; UNKNOWN says that it comes from the image.
+        now: The virtual clock, in nanoseconds.
     """
 
     __slots__ = (
-        "atime",
-        "booted",
-        "ctime",
-        "gid",
         "home",
         "ino",
         "links",
         "locks",
         "mode",
-        "mtime",
         "opens",
-        "uid",
+        "owner",
+        "times",
         "volume",
     )
 
@@ -62,11 +65,10 @@ class Inode:
         self.volume = volume
         self.ino = ino
         self.mode = mode
-        self.booted = mode == UNKNOWN
-        self.links = UNKNOWN if self.booted else 0
+        self.links = UNKNOWN if mode == UNKNOWN else 0
         self.opens = 0
-        self.uid = self.gid = 0
-        self.atime = self.mtime = self.ctime = now
+        self.owner = _ROOT_USER
+        self.times = _BOOT_TIMES if now == BOOT_TIME_NS else (now, now, now)
         self.locks: LockTable | None = None
         self.home: tuple[Directory, str] | None = None
 
@@ -82,31 +84,49 @@ class Inode:
             links = self.links = self.volume.boot.links(self.ino)
         return links
 
+    def changed(self, now: int) -> None:
+        """Set the times that a change of content sets."""
+        self.times = (self.times[0], now, now)
+        self.volume.changed = True
+
+    def touched(self, now: int) -> None:
+        """Set the time that a change of the inode alone sets."""
+        self.times = (self.times[0], self.times[1], now)
+
     def _stat(self, kind: int, links: int, size: int, blocks: int) -> stat_result:
-        atime, mtime, ctime = self.atime, self.mtime, self.ctime
+        times = self.times
+        atime, mtime, ctime = times
+        mode = self.mode
         return stat_result(
             (
-                kind | self.permissions(),
+                kind | (self.permissions() if mode == UNKNOWN else mode),
                 self.ino,
                 self.volume.device,
                 links,
-                self.uid,
-                self.gid,
+                *self.owner,
                 size,
-                atime // 1_000_000_000,
-                mtime // 1_000_000_000,
-                ctime // 1_000_000_000,
-                atime / 1e9,
-                mtime / 1e9,
-                ctime / 1e9,
+                *(_BOOT_TIMES_SHOWN if times is _BOOT_TIMES else _shown(times)),
                 atime,
                 mtime,
                 ctime,
                 BLOCK,
-                blocks * (BLOCK // 512),
+                blocks,
                 0,
             )
         )
+
+
+def _shown(times: tuple[int, int, int]) -> tuple[float, ...]:
+    """Give times as whole seconds and as seconds, as stat_result wants them."""
+    return (*(time // 1_000_000_000 for time in times), *(time / 1e9 for time in times))
+
+
+_UNITS: Final = BLOCK // 512
+"""Units of st_blocks in a block."""
+
+_ROOT_USER: Final = (0, 0)
+_BOOT_TIMES: Final = (BOOT_TIME_NS, BOOT_TIME_NS, BOOT_TIME_NS)
+_BOOT_TIMES_SHOWN: Final = _shown(_BOOT_TIMES)
 
 
 class File(Inode):
@@ -123,9 +143,12 @@ class File(Inode):
 
     def __init__(self, volume: Volume, ino: int, mode: int, now: int) -> None:
         super().__init__(volume, ino, mode, now)
-        self._content: Content | None = None if self.booted else Content()
+        self._content: Content | None = None
         self._size = UNKNOWN
-        self.allocated: Runs | None = None if self.booted else Runs()
+        self.allocated: Runs | None = None
+        if mode != UNKNOWN:
+            self._content = Content()
+            self.allocated = Runs()
         self.unwritten: Runs | None = None
         self.linkable = False
 
@@ -158,8 +181,10 @@ class File(Inode):
         content = self._content
         if content is None:
             content = self.content
-        if content.sparse is None and len(content.data) == content.size:
-            return bytes(content.data[offset : offset + count])
+        data = content.data
+        if len(data) == content.size and content.sparse is None:
+            data = data[offset : offset + count]
+            return data if type(data) is bytes else bytes(data)
         return content.read(offset, count)
 
     def write(self, offset: int, data: bytes, now: int) -> int:
@@ -189,8 +214,7 @@ class File(Inode):
         if self.unwritten is not None:
             self._written(start_page, (end + BLOCK - 1) // BLOCK)
         content.write(offset, data)
-        self.mtime = self.ctime = now
-        self.volume.changed = True
+        self.changed(now)
         return end - offset
 
     def _written(self, start: int, end: int) -> None:
@@ -215,8 +239,7 @@ class File(Inode):
             self._content = Content()
         else:
             self.content.resize(size)
-        self.mtime = self.ctime = now
-        self.volume.changed = True
+        self.changed(now)
 
     def reserve(self, offset: int, length: int, now: int) -> None:
         """Allocate blocks and grow over them (fallocate with mode 0).
@@ -243,8 +266,7 @@ class File(Inode):
             self.unwritten.add(low, high)
         if end > self.size:
             self.content.resize(end)
-        self.mtime = self.ctime = now
-        self.volume.changed = True
+        self.changed(now)
 
     def data_from(self, offset: int) -> int | None:
         """First offset of data at or after ``offset`` (SEEK_DATA), None in the last hole."""
@@ -283,7 +305,14 @@ class File(Inode):
         self.volume.changed = True
 
     def stat(self) -> stat_result:
-        return self._stat(stat.S_IFREG, self.names(), self.size, self.blocks.total())
+        size = self.size
+        allocated = self.allocated
+        # Of a file as it was booted, every block is there: no need to count ranges.
+        blocks = (size + BLOCK - 1) // BLOCK if allocated is None else allocated.total()
+        links = self.links
+        return self._stat(
+            stat.S_IFREG, self.names() if links == UNKNOWN else links, size, blocks * _UNITS
+        )
 
 
 class Directory(Inode):
@@ -295,16 +324,18 @@ class Directory(Inode):
     Attributes:
         known: Name to node, to an inode number not yet looked at, or to None: known to be absent.
         whole: All names are in ``known``; the image need not be asked.
-        parent: The directory above; itself for the machine's root.
+        parent: The directory above; itself for a filesystem's root.
+        is_top: It is what the filesystems are mounted in, where nothing can be changed.
     """
 
-    __slots__ = ("known", "parent", "whole")
+    __slots__ = ("is_top", "known", "parent", "whole")
 
     def __init__(self, volume: Volume, ino: int, mode: int, now: int) -> None:
         super().__init__(volume, ino, mode, now)
         self.known: dict[str, Node | int | None] = {}
-        self.whole = not self.booted
+        self.whole = mode != UNKNOWN
         self.parent: Directory = self
+        self.is_top = False
 
     def find(self, name: str) -> Node | None:
         """Look one name up."""
@@ -323,10 +354,14 @@ class Directory(Inode):
 
     def _ask_all(self) -> None:
         known = self.known
-        for name, ino in self.volume.boot.entries(self.ino).items():
-            known.setdefault(name, ino)
-        for name in [name for name, node in known.items() if node is None]:
-            del known[name]
+        entries = self.volume.boot.entries(self.ino)
+        if known:
+            for name, ino in entries.items():
+                known.setdefault(name, ino)
+            for name in [name for name, node in known.items() if node is None]:
+                del known[name]
+        else:
+            known.update(entries)
         self.whole = True
 
     def list(self) -> list[str]:
@@ -351,16 +386,14 @@ class Directory(Inode):
         node.home = (self, name)
         if type(node) is Directory:
             node.parent = self
-        self.mtime = self.ctime = now
-        self.volume.changed = True
+        self.changed(now)
 
     def remove(self, name: str, now: int) -> None:
         if self.whole:
             del self.known[name]
         else:
             self.known[name] = None
-        self.mtime = self.ctime = now
-        self.volume.changed = True
+        self.changed(now)
 
     def stat(self) -> stat_result:
         return self._stat(stat.S_IFDIR, 1, BLOCK, 0)

@@ -28,6 +28,7 @@ class Volume:
     """
 
     __slots__ = (
+        "_first_new",
         "_following",
         "_used_blocks",
         "_used_inodes",
@@ -57,6 +58,7 @@ class Volume:
         self.capacity_inodes = capacity_inodes
         self.changed = False
         self._following = first_number
+        self._first_new = UNKNOWN
         # What the image already fills is counted only when a limit makes it matter.
         self._used_blocks = self._used_inodes = UNKNOWN
         self.root = root = Directory(self, ROOT, UNKNOWN, BOOT_TIME_NS)
@@ -87,6 +89,8 @@ class Volume:
             self._used_inodes += 1
         if self._following == UNKNOWN:
             self._following = self.boot.first_free()
+        if self._first_new == UNKNOWN:
+            self._first_new = self._following
         self._following += 1
         return self._following - 1
 
@@ -97,6 +101,10 @@ class Volume:
         if self.capacity_inodes is not None:
             self._count()
             self._used_inodes -= 1
+        if self._first_new != UNKNOWN and node.ino >= self._first_new:
+            del self.nodes[node.ino]
+        # One of the image stays known: another name there may lead to it, if the image does not
+        # count links.
         self.changed = True
 
     def take(self, blocks: int) -> int:
