@@ -86,7 +86,7 @@ _NAMES: Final = {
 # Names that no other JSON has, looked for in what does not parse any more; the first that is there
 # decides, so the more telling ones come first.
 _TRACES: Final = (
-    (rb'"machineState"|"numaAffinity"', "memory"),
+    (rb'"(machineState|numaAffinity)\\?"', "memory"),
     (rb'"defaultCpu[Ss]et"|"DefaultCPUSet"', "cpu"),
     (rb'"PodDeviceEntries"|"RegisteredDevices"', "device"),
     (rb"DRACheckpoint|\"CDIDevices\"", "dra"),

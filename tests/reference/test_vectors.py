@@ -84,8 +84,7 @@ def test_verdict_and_sum(vector):
         checkpoint.unmarshal(blob)
         checkpoint.verify_checksum()
         valid = True
-    except CorruptCheckpointError as error:
-        assert str(error) == "checkpoint is corrupted"
+    except CorruptCheckpointError:
         valid = False
     assert valid == vector["valid"]
     assert checkpoint.computed() == vector["computed"]
