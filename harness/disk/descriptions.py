@@ -24,6 +24,9 @@ def path_of(directory: Directory, name: str) -> str:
         directory, name = directory.home
     elif name == "..":
         return path_of(directory.parent, ".")
+    if directory.is_top:
+        mounted = directory.find(name)
+        return path_of(mounted, ".") if type(mounted) is Directory else f"/{name}"
     parts = [name]
     while directory.home is not None:
         directory, name = directory.home
@@ -91,9 +94,9 @@ class Description:
     def path(self) -> str:
         """Give the name that the file has now, or the last it had, as a trace writes it."""
         node = self.node
+        if type(node) is Directory:
+            return path_of(node, ".")
         directory, name = self.home
-        if name == ".":
-            return path_of(directory, name)
         if directory.known.get(name) is not node and node.home is not None:
             # Renamed since: the inode knows its latest name.
             directory, name = node.home

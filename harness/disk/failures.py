@@ -118,6 +118,10 @@ def _mkdir(process: Core, path: Any, _mode: int, dir_fd: int | None) -> trace.Re
     return trace.Mkdir(path=process.trace_path(path, dir_fd))
 
 
+def _mknod(process: Core, path: Any, mode: int, _device: int, dir_fd: int | None) -> trace.Record:
+    return trace.Create(path=process.trace_path(path, dir_fd), mode=mode & 0o7777)
+
+
 def _rmdir(process: Core, path: Any, dir_fd: int | None) -> trace.Record:
     return trace.Rmdir(path=process.trace_path(path, dir_fd))
 
@@ -162,6 +166,7 @@ _MAKERS: Final[dict[str, Callable[..., trace.Record | None]]] = {
     "fdatasync": _fdatasync,
     "sync": _sync,
     "mkdir": _mkdir,
+    "mknod": _mknod,
     "rmdir": _rmdir,
     "unlink": _unlink,
     "rename": _rename,
