@@ -3,8 +3,9 @@
 pyfakefs finds functions in module namespaces by name and module. This pass goes by identity, so it
 finds the rest: classes, bound methods, aliases in modules, class attributes (``glob`` keeps
 ``os.lstat`` in a static method), default arguments (``tempfile`` keeps ``os.unlink`` in one),
-keyword defaults and closures. What it cannot see is a function kept in an instance or a container
-made before the rerouting; the audit hook (escapes.py) is below that.
+keyword defaults, closures, and the lists and dictionaries that modules keep. What it cannot see is
+a function kept in an instance, or deeper, before the rerouting; the audit hook (escapes.py) is
+below that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Undo = list[Callable[[], object]]
 
 _HEAP_TYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+
+_TABLE_MAX: Final = 64  # a table of functions is small, and modules keep large ones of other things
 
 _LEFT_REAL: Final = frozenset({
     # They measure how long a thread really waits; on the virtual clock a timeout would never end.
@@ -47,10 +50,12 @@ class _Pass:
         self.undo: Undo = []
         self._keep = [pair[0] for pair in pairs]  # an id means something while its owner lives
         self._new = {id(old): new for old, new in pairs}
+        # Asked first: id() is an audit event, so it calls every audit hook there is.
+        self._kinds = {type(old) for old in self._keep}
         self._timing = {id(item) for item in timing}
 
     def walk(self) -> None:
-        new = self._new
+        kinds = self._kinds
         for module in list(sys.modules.values()):
             if isinstance(module, ModuleType):
                 self._module(module)
@@ -61,9 +66,7 @@ class _Pass:
                     self._function(thing)
             elif issubclass(kind, type) and thing.__flags__ & _HEAP_TYPE:
                 for name, value in list(vars(thing).items()):
-                    if id(value) in new or (
-                        type(value) is staticmethod and id(value.__func__) in new
-                    ):
+                    if type(value) in kinds or type(value) is staticmethod:
                         self._attribute(thing, name, value)
 
     def _module(self, module: ModuleType) -> None:
@@ -73,34 +76,56 @@ class _Pass:
             return
         waits = _left_real(name)
         for key, value in list(namespace.items()):
+            kind = type(value)
+            if kind is dict or kind is list:
+                if len(value) <= _TABLE_MAX:
+                    self._container(value)
+                continue
+            if kind not in self._kinds:
+                continue
             replacement = self._new.get(id(value))
             if replacement is None or (waits and id(value) in self._timing):
                 continue
             namespace[key] = replacement
             self.undo.append(_put_back(namespace, key, replacement, value))
 
+    def _container(self, container: Any) -> None:
+        """Look through a table of functions that a module keeps."""
+        places = container.items() if type(container) is dict else enumerate(container)
+        for key, value in list(places):
+            if type(value) not in self._kinds:
+                continue
+            replacement = self._new.get(id(value))
+            if replacement is not None:
+                container[key] = replacement
+                self.undo.append(_put_back(container, key, replacement, value))
+
     def _attribute(self, owner: Any, name: str, value: Any) -> None:
-        if owner.__flags__ & _IMMUTABLE_TYPE or _left_real(owner.__module__):
+        wrapped = type(value) is staticmethod
+        replacement = self._new.get(id(value.__func__ if wrapped else value))
+        if (
+            replacement is None
+            or owner.__flags__ & _IMMUTABLE_TYPE
+            or _left_real(vars(owner).get("__module__"))
+        ):
             return
-        if type(value) is staticmethod:
-            replacement: Any = staticmethod(self._new[id(value.__func__)])
-        else:
-            replacement = self._new[id(value)]
+        if wrapped:
+            replacement = staticmethod(replacement)
         type.__setattr__(owner, name, replacement)
         self.undo.append(lambda: type.__setattr__(owner, name, value))
 
     def _function(self, function: FunctionType) -> None:
-        new = self._new
+        new, kinds = self._new, self._kinds
         if _left_real(function.__globals__.get("__name__")):
             return
         defaults = function.__defaults__
-        if defaults and any(id(value) in new for value in defaults):
+        if defaults and any(type(value) in kinds and id(value) in new for value in defaults):
             function.__defaults__ = tuple(new.get(id(value), value) for value in defaults)
             self.undo.append(lambda: setattr(function, "__defaults__", defaults))
         keywords = function.__kwdefaults__
         if keywords:
             for key, value in list(keywords.items()):
-                if id(value) in new:
+                if type(value) in kinds and id(value) in new:
                     keywords[key] = new[id(value)]
                     self.undo.append(_put_back(keywords, key, keywords[key], value))
         for cell in function.__closure__ or ():
@@ -111,17 +136,19 @@ class _Pass:
             value = cell.cell_contents
         except ValueError:  # not assigned yet
             return
-        if id(value) in self._new:
+        if type(value) in self._kinds and id(value) in self._new:
             cell.cell_contents = self._new[id(value)]
             self.undo.append(lambda: setattr(cell, "cell_contents", value))
 
 
-def _put_back(
-    namespace: dict[str, Any], key: str, present: Any, value: Any
-) -> Callable[[], object]:
+def _put_back(container: Any, key: Any, present: Any, value: Any) -> Callable[[], object]:
     def put_back() -> None:
-        if namespace.get(key) is present:  # else somebody gave the name another meaning since
-            namespace[key] = value
+        try:
+            unchanged = container[key] is present
+        except LookupError:
+            unchanged = False
+        if unchanged:  # else somebody gave the name another meaning since
+            container[key] = value
 
     return put_back
 

@@ -12,6 +12,7 @@ not show in its trace.
 
 from __future__ import annotations
 
+import _io
 import importlib._bootstrap_external as import_system
 import linecache
 import os
@@ -152,10 +153,12 @@ class Installation:
             self._undo.append(lambda: namespace.__setitem__(name, old))
 
     def _install(self) -> None:
-        # A module of the real functions for the import system, which must not be rerouted.
-        own_posix = ModuleType("posix")
-        vars(own_posix).update(vars(posix))
-        self._set(vars(import_system), "_os", own_posix)
+        # Modules of the real functions for the import system, which must not be rerouted.
+        for name, module in (("_os", posix), ("_io", _io)):
+            own = ModuleType(module.__name__)
+            vars(own).update(vars(module))
+            self._set(vars(import_system), name, own)
+        vars(own)["open_code"] = _suspending(_io.open_code)
         self._set(vars(tempfile), "tempdir", tempfile.tempdir)
         self._in_place()
         self._real_source_lines()

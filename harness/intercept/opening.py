@@ -15,7 +15,7 @@ from typing import Any, Final
 from harness.disk import Process
 from harness.errors import SimulationError
 from harness.intercept import real
-from harness.intercept.current import ACTIVE, FIRST_DESCRIPTOR
+from harness.intercept.current import ACTIVE, FIRST_DESCRIPTOR, suspended
 from harness.intercept.paths import beyond, escape, harmless_device, locate, permit_descriptor
 from harness.intercept.rawfile import FLAGS, SimulatedFile, open_descriptor
 from harness.intercept.registry import stand_in, stands_for
@@ -116,6 +116,12 @@ def _open(
         result.close()
         raise
     return result
+
+
+@stands_for("open_code", modules=("_io", "io"))
+def _open_code(original: Any, path: Any) -> Any:
+    with suspended():  # C's open_code calls io.open; code is imported from the real machine
+        return original(path)
 
 
 def _check_binary(
