@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from errno import EAGAIN, EBADF, EDEADLK, EINVAL
 from typing import Final, TypeAlias
 
+from harness.disk.constants import BLOCK
 from harness.disk.core import Core, failure
 from harness.disk.descriptions import Description
 from harness.disk.hooks import Wait, deadlock
+from harness.disk.nodes import File
 from harness.errors import CallLimitExceeded, Killed, SimulationError
 
 __all__ = ["LockCalls", "LockTable", "Span"]
@@ -215,7 +217,8 @@ class LockCalls(Core):
         if whence == os.SEEK_CUR:
             start += description.position
         elif whence == os.SEEK_END:
-            start += getattr(description.node, "size", 0)
+            node = description.node
+            start += node.size if isinstance(node, File) else BLOCK
         elif whence != os.SEEK_SET:
             raise failure(EINVAL)
         low, high = start, start + length

@@ -124,7 +124,7 @@ def filling(seed):
     """Draw a program that fills 64 KiB several times over."""
     rng = random.Random(seed)
     steps = []
-    for _ in range(40):
+    for _ in range(70):
         name, slot = rng.choice("abcd"), rng.randrange(4)
         data = b"x" * rng.choice([100, 4096, 5000, 20_000, 70_000])
         steps.append(
