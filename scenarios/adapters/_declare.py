@@ -15,7 +15,7 @@ _Factory = TypeVar("_Factory", bound=Callable[[str], Any])
 
 def declares(
     *,
-    not_found: tuple[type[Exception], ...] = (KeyError,),
+    not_found: tuple[type[Exception], ...] = (KeyError, FileNotFoundError),
     corrupt: tuple[type[Exception], ...] | None = None,
     sync: str | None = None,
     guarantees: tuple[str, ...] | None = None,

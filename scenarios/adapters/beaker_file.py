@@ -32,11 +32,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import beaker.crypto  # type: ignore[import-untyped]  # noqa: F401 - see below
 from beaker.container import FileNamespaceManager  # type: ignore[import-untyped]
 
 from scenarios.adapters._declare import Expected, declares
 
 __all__ = ["EXPECTED", "PACKAGE", "UNCLAIMED", "open_store"]
+
+# beaker.util imports beaker.crypto at its first use, which would be while the disk is simulated.
 
 PACKAGE = "Beaker==1.14.1"
 

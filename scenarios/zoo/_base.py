@@ -68,7 +68,8 @@ class Bug:
         issue: A real incident of the same kind.
         since: The generation of the engine that can judge it: 2 crashes, 3 the filesystems' own
             models, 4 failing calls, full disks and rot, 5 concurrent writers.
-        also: Other promises that the same line breaks, each with its persistence models.
+        also: Other promises that the same line can break, each with its persistence models:
+            findings that are right where they are made, and not demanded.
     """
 
     name: str

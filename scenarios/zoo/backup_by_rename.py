@@ -2,7 +2,7 @@
 
 import os
 
-from scenarios.zoo._base import EVERY, Bug, Store, seal
+from scenarios.zoo._base import EVERY, POWER_CUT, Bug, Store, seal
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -16,6 +16,7 @@ BUG = Bug(
     fix="Link the old value to the backup's name, so that it keeps its own until it is replaced.",
     issue="dbm.dumb _commit: the only index is renamed to .bak, which nothing reads",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

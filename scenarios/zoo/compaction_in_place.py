@@ -18,7 +18,7 @@ BUG = Bug(
     fix="Compact into a temporary file, sync it, and rename it over the log.",
     issue="etcd 10219: a crash while the state just recovered is being saved again",
     since=2,
-    also={"durability": EVERY},
+    also={"durability": EVERY, "atomicity": EVERY},
 )
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import EVERY, POWER_CUT, Bug, Store, sync_directory, write_all
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -17,6 +17,7 @@ BUG = Bug(
     fix="Rename the temporary file instead of copying it.",
     issue="ultralytics 5793: a checkpoint copied to last.pt is cut by a full disk",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

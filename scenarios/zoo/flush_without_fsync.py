@@ -18,6 +18,7 @@ BUG = Bug(
     fix="Call os.fsync(file.fileno()) after the flush.",
     issue="returnn 1444, transformers 27820: training state cut or empty after a machine reset",
     since=2,
+    also={"atomicity": UNSYNCED_DATA},
 )
 
 

@@ -18,6 +18,7 @@ BUG = Bug(
     fix="Sync the value's file before the journal that could repair it is removed.",
     issue="etcd 10219: crash between the hard state and the snapshot it refers to",
     since=2,
+    also={"durability": ("ext4", "xfs", "posix")},
 )
 
 

@@ -4,7 +4,16 @@ import fcntl
 import os
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import CRASH, EVERY, Bug, Store, read_file, sync_directory, write_all
+from scenarios.zoo._base import (
+    CRASH,
+    EVERY,
+    POWER_CUT,
+    Bug,
+    Store,
+    read_file,
+    sync_directory,
+    write_all,
+)
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -18,6 +27,7 @@ BUG = Bug(
     fix="Keep what belongs together in one file, and replace that.",
     issue="kubernetes 84783, 136604: crash between SetCPUSet and SetDefaultCPUSet",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

@@ -16,6 +16,7 @@ BUG = Bug(
     fix="Put a checksum over the whole record into its header and check it when reading.",
     issue="prometheus 7530, etcd 2819: zeroed or torn page inside the log",
     since=2,
+    also={"durability": ("ext4", "posix"), "listing": ("ext4", "posix")},
 )
 
 

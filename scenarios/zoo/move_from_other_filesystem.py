@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import EVERY, POWER_CUT, Bug, Store, sync_directory, write_all
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -18,6 +18,7 @@ BUG = Bug(
     fix="Make the temporary file in the directory where it shall end up, and rename it.",
     issue="huggingface_hub 1396: cache on another filesystem than its temporary files",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

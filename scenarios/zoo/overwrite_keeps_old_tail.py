@@ -3,7 +3,16 @@
 import os
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import CRASH, EVERY, Bug, Store, read_file, sync_directory, write_all
+from scenarios.zoo._base import (
+    CRASH,
+    EVERY,
+    POWER_CUT,
+    Bug,
+    Store,
+    read_file,
+    sync_directory,
+    write_all,
+)
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -17,6 +26,7 @@ BUG = Bug(
     fix="Write a temporary file, sync it, and rename it over the old one.",
     issue="kubernetes 135711: invalid character after top-level value",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

@@ -3,7 +3,7 @@
 import os
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import CRASH, EVERY, Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import CRASH, EVERY, POWER_CUT, Bug, Store, sync_directory, write_all
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -17,6 +17,7 @@ BUG = Bug(
     fix="Remove a +new file only where the value itself is there; else rename it into place.",
     issue="kubernetes 55641: clean-up of corrupt checkpoints on start",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 # Only on opening is a half-done replacement repaired, so nothing else is claimed.

@@ -18,6 +18,7 @@ BUG = Bug(
     fix="Give temporary files a name that no key can have, and leave those out of the list.",
     issue="device-plugins directory: any stray file defeats the kubelet's test for emptiness",
     since=2,
+    also={"recovery": EVERY},
 )
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import EVERY, POWER_CUT, Bug, Store, sync_directory, write_all
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -16,6 +16,7 @@ BUG = Bug(
     fix="Write a temporary file, sync it, and rename it over the old one.",
     issue="kubernetes 54088: device checkpoint written in place; moby 17618 (zero-byte json)",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import EVERY, POWER_CUT, Bug, Store, sync_directory, write_all
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -16,6 +16,7 @@ BUG = Bug(
     fix="Drop the unlink: rename replaces the old file atomically.",
     issue="containerd 11295: status file missing, metadata present",
     since=2,
+    also={"durability": POWER_CUT},
 )
 
 

@@ -12,7 +12,7 @@ __all__ = ["BUG", "broken", "fixed"]
 
 BUG = Bug(
     name="unsynced_copy_trusted",
-    guarantee="durability",
+    guarantee="atomicity",
     profiles=("posix",),
     held=("kill", "ordered"),
     kind="readable taken for durable",
@@ -20,6 +20,7 @@ BUG = Bug(
     fix="fsync the slot that counts before overwriting the other.",
     issue="etcd 5230 and every double-buffered superblock written by hand",
     since=2,
+    also={"durability": ("posix",)},
 )
 
 
