@@ -250,15 +250,28 @@ class File(Inode):
         end = offset + length
         if end > FILE_SIZE_MAX:
             raise Refused(EFBIG)
-        gaps = self.blocks.missing(offset // BLOCK, pages(end))
+        start_page, end_page = offset // BLOCK, pages(end)
+        limit = self.volume.capacity_blocks
+        if limit is not None and end_page - start_page > limit:
+            raise Refused(ENOSPC)
+        gaps = self.blocks.missing(start_page, end_page)
         wanted = sum(high - low for low, high in gaps)
         granted = self.volume.take(wanted)
+        reached = end_page
         if granted < wanted:
             self.volume.give(granted)
-            raise Refused(ENOSPC)
+            left = granted
+            for low, high in gaps:
+                if high - low > left:
+                    reached = low + left
+                    break
+                left -= high - low
         if self.unwritten is not None:
-            # What was reserved before becomes data, zeros (shmem_get_folio_gfp clears it).
-            self._written(offset // BLOCK, pages(end))
+            # What was reserved before becomes data, zeros (shmem_get_folio_gfp clears it), as far
+            # as the call came.
+            self._written(start_page, reached)
+        if granted < wanted:
+            raise Refused(ENOSPC)
         for low, high in gaps:
             self.blocks.add(low, high)
             if self.unwritten is None:
