@@ -17,6 +17,10 @@ def test_descriptors_are_the_lowest_free_from_two_to_the_twenty(process):
     process.close(a)
     assert process.open("a", os.O_RDONLY) == a
     assert process.dup(c) == b
+    process.close(a)
+    process.close(b)
+    assert process.dup(c) == a
+    assert process.dup(c) == b
     assert process.dup(c) == DESCRIPTOR_BASE + 3
 
 

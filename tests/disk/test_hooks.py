@@ -184,6 +184,24 @@ def test_a_crash_reaches_no_later_call_and_leaves_no_trace_of_its_closes():
     assert machine.process().listdir(".") == ["a"]
 
 
+class QuietKiller(Hooks):
+    """Another process's turn ended this one, inside its own ``before``."""
+
+    def before(self, process, call, **_details):
+        if call == "unlink":
+            process.kill()
+
+
+def test_a_process_killed_before_its_call_does_not_make_it():
+    machine = Machine(hooks=QuietKiller())
+    process = machine.process()
+    process.mkdir("d")
+    process.close(process.open("a", os.O_CREAT | os.O_WRONLY))
+    with pytest.raises(Killed):
+        process.unlink("a")
+    assert machine.image().entries(1).keys() == {"a", "d"}
+
+
 def test_a_dead_process_needs_no_hooks_to_be_dead(process):
     fd = process.open("a", os.O_CREAT | os.O_WRONLY)
     process.kill()

@@ -103,8 +103,9 @@ def test_ranges_split_and_getlk_names_the_holder():
         one.posix_lock(one.open("lock", os.O_RDONLY), fcntl.F_SETLK, WR)
 
 
-def test_waiting_for_ever_is_said_and_not_done():
-    (one, a), (two_, b) = two()
+@pytest.mark.parametrize("hooks", [None, Hooks()])
+def test_waiting_for_ever_is_said_and_not_done(hooks):
+    (one, a), (two_, b) = two(hooks)
     one.flock(a, EX)
     with pytest.raises(SimulationError, match=r"process 2 waits for ever for a flock .*'lock'.*1"):
         two_.flock(b, EX)

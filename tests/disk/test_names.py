@@ -29,6 +29,7 @@ def test_a_process_starts_in_the_mount_and_tmp_is_another_filesystem(process):
     assert process.stat("a").st_dev != process.stat("/tmp/b").st_dev
     assert code(process.rename, "/tmp/b", "c") == "EXDEV"
     assert code(process.link, "a", "/tmp/c") == "EXDEV"
+    assert process.stat("a").st_ino != process.stat("/tmp/b").st_ino  # so that a trace can tell
     assert process.listdir("/") == ["simulated", "tmp"]
     assert process.stat("/tmp").st_mode & 0o7777 == 0o1777
 
@@ -118,6 +119,8 @@ def test_rename_of_a_directory_into_itself_and_over_others(process):
     assert code(process.rename, "d", "full") == "ENOTEMPTY"
     assert code(process.rename, "d", "f") == "ENOTDIR"
     assert code(process.rename, "f", "d") == "EISDIR"
+    put(process, "d/e/g")
+    assert code(process.rename, "d/e/g", "d") == "ENOTEMPTY"  # an ancestor, whatever moves
     process.mkdir("empty")
     process.rename("full", "empty")
     assert process.listdir("empty") == ["a"]
