@@ -24,7 +24,10 @@ _STANDARD_LIBRARY: Final = tuple(
     sorted({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib")})
 )
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
-_MACHINERY: Final = ("/pyfakefs/", "/_pytest/", "/pluggy/", "/hypothesis/")
+_MACHINERY: Final = tuple(
+    f"/{name}/"
+    for name in ("pyfakefs", "_pytest", "pytest", "pluggy", "hypothesis", "xdist", "execnet")
+)
 
 _ENGINE: Final = ("", "")
 """Place of the engine's own code: what called it is a test or a tool, not the subject."""

@@ -156,20 +156,34 @@ def _data(data: bytes) -> str:
     return f"{shown}, {len(data)}"
 
 
+def _plain(text: str) -> str:
+    """Spell out what a terminal would not show as it is."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def _name(path: str) -> str:
+    return '"' + _plain(path).replace('"', '\\"') + '"'
+
+
 def _arguments(record: trace.Record) -> str:
     match record:
         case trace.Image():
             return f"{len(record.files)} files, {len(record.dirs)} directories"
         case trace.Create():
-            return f'"{record.path}", {record.mode:#o}' + (", unnamed" if record.unnamed else "")
+            return f"{_name(record.path)}, {record.mode:#o}" + (
+                ", unnamed" if record.unnamed else ""
+            )
         case trace.Write():
-            return f'"{record.path}", {_data(record.data)} at {record.offset}'
+            return f"{_name(record.path)}, {_data(record.data)} at {record.offset}"
         case trace.Truncate():
-            return f'"{record.path}", {record.size}'
+            return f"{_name(record.path)}, {record.size}"
         case trace.Link() | trace.Rename():
-            return f'"{record.src}", "{record.dst}"'
+            return f"{_name(record.src)}, {_name(record.dst)}"
         case trace.Symlink():
-            return f'"{record.target}", "{record.path}"'
+            return f"{_name(record.target)}, {_name(record.path)}"
         case trace.Sync():
             return ""
         case trace.Mark():
@@ -177,9 +191,9 @@ def _arguments(record: trace.Record) -> str:
             if record.number is not None:
                 words.append(f"#{record.number}")
             words += [word for word in (record.operation, record.key, record.detail) if word]
-            return " ".join(words)
+            return _plain(" ".join(words))
         case _:
-            return f'"{record.path}"'
+            return f"{_name(record.path)}"
 
 
 def format_call(record: trace.Record) -> str:

@@ -1,9 +1,11 @@
 """What a program learns from its surroundings besides files, made the same in every run.
 
 The clock is the machine's virtual one; process numbers, host name, random bytes, temporary names
-and time zone are fixed or drawn from the machine's seed and the process's number. What stays:
-``datetime``'s clock where its C type cannot be changed, ``hash`` of strings (PYTHONHASHSEED is set
-before Python starts), addresses.
+and time zone are fixed or drawn from the machine's seed and the process's number. What stays: the
+``hash`` of strings (PYTHONHASHSEED is set before Python starts) and addresses.
+
+A recovery that boots a second machine with the same seed draws the same names as the run before it
+did; give it another seed, as a new process on a real machine has.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from harness.intercept import real
 from harness.intercept.current import ACTIVE
 from harness.intercept.registry import stand_in_class_attribute, stands_for
 
-__all__ = ["randomness"]
+__all__ = ["randomness", "tick"]
 
 _SOURCES: Final = "randomness"  # kept with the machine, so that it lives as long
 _HOST: Final = "simulated"
@@ -148,7 +150,7 @@ def _uuid1(original: Any, node: int | None = None, clock_seq: int | None = None)
     process = ACTIVE.get(get_ident())
     if process is None:
         return original(node, clock_seq)  # type: ignore[no-any-return]
-    stamp = _tick(process) // 100 + _GREGORIAN_100NS
+    stamp = tick(process) // 100 + _GREGORIAN_100NS
     if clock_seq is None:
         clock_seq = randomness(process).getrandbits(14)
     return uuid.UUID(
@@ -203,7 +205,7 @@ def _get_native_id(original: Any) -> int:
 _TICK_NS: Final = 1_000
 
 
-def _tick(process: Process) -> int:
+def tick(process: Process) -> int:
     """Read the virtual clock, in nanoseconds; looking at it takes a microsecond of it.
 
     So a loop that waits for the time to pass ends, and two looks never tell the same.
@@ -218,7 +220,7 @@ def _clock(name: str, *, epoch_ns: int, nanoseconds: bool) -> None:
         process = ACTIVE.get(get_ident())
         if process is None:
             return original()
-        now = _tick(process) - epoch_ns
+        now = tick(process) - epoch_ns
         return now if nanoseconds else now / 1e9
 
     stands_for(name, modules=_TIME_MODULES)(clock)
@@ -236,7 +238,7 @@ def _clock_gettime(original: Any, clk_id: int, /) -> Any:
     process = ACTIVE.get(get_ident())
     if process is None:
         return original(clk_id)
-    now = _tick(process) - (0 if clk_id == real.time.CLOCK_REALTIME else _BOOT_NS)
+    now = tick(process) - (0 if clk_id == real.time.CLOCK_REALTIME else _BOOT_NS)
     return now if original.__name__.endswith("_ns") else now / 1e9
 
 
@@ -260,7 +262,7 @@ def _civil(original: Any, seconds: float | None = None, /) -> Any:
     if process is None:
         return original(seconds)
     if seconds is None:
-        seconds = _tick(process) / 1e9
+        seconds = tick(process) / 1e9
     if original.__name__ == "ctime":
         return real.time.asctime(real.time.gmtime(seconds))
     return real.time.gmtime(seconds)
@@ -273,7 +275,7 @@ stands_for("localtime", "gmtime", "ctime", modules=_TIME_MODULES)(_civil)
 def _asctime(original: Any, moment: Any = None, /) -> Any:
     process = ACTIVE.get(get_ident())
     if moment is None and process is not None:
-        moment = real.time.gmtime(_tick(process) / 1e9)
+        moment = real.time.gmtime(tick(process) / 1e9)
     return original() if moment is None else original(moment)
 
 
@@ -281,5 +283,5 @@ def _asctime(original: Any, moment: Any = None, /) -> Any:
 def _strftime(original: Any, form: str, moment: Any = None, /) -> Any:
     process = ACTIVE.get(get_ident())
     if moment is None and process is not None:
-        moment = real.time.gmtime(_tick(process) / 1e9)
+        moment = real.time.gmtime(tick(process) / 1e9)
     return original(form) if moment is None else original(form, moment)

@@ -39,6 +39,7 @@ from harness.intercept import (  # noqa: F401 - importing them registers their s
     real,
     threads,
 )
+from harness.intercept.calendar import replace_calendar
 from harness.intercept.captures import Undo, replace_captures
 from harness.intercept.current import suspended
 from harness.intercept.escapes import install_audit_hook
@@ -161,6 +162,7 @@ class Installation:
         vars(own)["open_code"] = _suspending(_io.open_code)
         self._set(vars(tempfile), "tempdir", tempfile.tempdir)
         self._in_place()
+        self._undo += replace_calendar()
         self._real_source_lines()
         self._patcher()
         timing = [original for modules, _, original, _ in STAND_INS if modules[0] in _TIMING]

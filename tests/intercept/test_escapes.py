@@ -1,5 +1,7 @@
 """Every way around the simulated disk that can be seen fails, and says which it was."""
 
+# ruff: noqa: ARG001, PLW0108, SIM115 - fixtures act by being there; what is opened must fail
+
 from __future__ import annotations
 
 import ctypes
@@ -84,7 +86,10 @@ ESCAPES = {
     "exec": (lambda: os.execv("/bin/true", ["true"]), "os.execv"),
     "killpg": (lambda: os.killpg(1, 0), "os.killpg"),
     "real open": (lambda: real_functions.open_file.open(OUTSIDE, "w"), "open"),
-    "real simulated path": (lambda: real_functions.open_file.open("/simulated/file"), "not rerouted"),
+    "real simulated path": (
+        lambda: real_functions.open_file.open("/simulated/file"),
+        "not rerouted",
+    ),
     "real relative": (lambda: real_functions.io.FileIO("new", "w"), "not rerouted"),
     "real mkdir": (lambda: real_functions.os.mkdir(OUTSIDE), "os.mkdir"),
     "real rename": (lambda: real_functions.os.rename(OUTSIDE, OUTSIDE + "2"), "os.rename"),
@@ -168,7 +173,7 @@ def test_imports_may_cache_their_bytecode(tmp_path, monkeypatch):
         machine = Machine()
         with active(machine.process()) as process:
             calls = process.calls
-            import imported_by_a_subject
+            import imported_by_a_subject  # noqa: PLC0415 - the import is what is tested
 
             assert process.calls == calls, "an import shows in the simulated process"
     del sys.modules["imported_by_a_subject"]
@@ -195,7 +200,7 @@ def test_simulated_descriptors_mean_nothing_to_c_code(process):
     "end",
     [
         lambda: os._exit(0),
-        lambda: os.abort(),  # noqa: PLW0108 - looked up while rerouted
+        lambda: os.abort(),
         lambda: os.kill(os.getpid(), signal.SIGKILL),
         lambda: os.kill(os.getpid(), signal.SIGTERM),
     ],

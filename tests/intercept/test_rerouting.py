@@ -1,4 +1,6 @@
-"""Which calls go where: captured functions, threads, files that outlive their process, restoring."""
+"""Which calls go where: captured functions, threads, files that outlive a process, restoring."""
+
+# ruff: noqa: ARG001, ARG002, PT018, SIM115 - fixtures act by being there; files are left open on purpose
 
 from __future__ import annotations
 
@@ -145,8 +147,7 @@ def test_other_threads_stay_real_and_the_subject_s_own_threads_do_not(process, t
 
     inside = []
     threads = [
-        threading.Thread(target=lambda: inside.append((current(), os.listdir())))
-        for _ in range(2)
+        threading.Thread(target=lambda: inside.append((current(), os.listdir()))) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -398,7 +399,7 @@ def test_directory_entries_answer_as_os_direntry_does(process):
     assert found["file"].stat().st_size == 7
     assert found["file"].inode() == os.stat("file").st_ino
     assert os.fspath(found["file"]) == "./file"
-    assert [entry.path for entry in os.scandir(b"below/..")][0] == b"below/../below"
+    assert next(os.scandir(b"below/..")).path == b"below/../below"
     assert sorted(name for _, names, _ in os.walk(".") for name in names) == ["below"]
 
 

@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -368,9 +369,7 @@ class Story:
         if target is not None and source is not None:
             data = self.moved(source, arguments[1], result)
             to = arguments[3]
-            self.write(
-                target, data, None if to == "NULL" else int(to.strip("[]").split("]")[0])
-            )
+            self.write(target, data, None if to == "NULL" else int(to.strip("[]").split("]")[0]))
 
     def on_dup(self, arguments: list[str], result: int) -> None:
         description = self.description(arguments[0])
@@ -397,8 +396,21 @@ def real_story(script: Path, work: Path, temporary: Path, log: Path) -> tuple[li
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(
-        [STRACE, "-f", "-y", "-x", "-s", "10000000", "-e", f"trace={CALLS}", "-o", log]
-        + [sys.executable, "-I", str(script)],
+        [
+            STRACE,
+            "-f",
+            "-y",
+            "-x",
+            "-s",
+            "10000000",
+            "-e",
+            f"trace={CALLS}",
+            "-o",
+            log,
+            sys.executable,
+            "-I",
+            str(script),
+        ],
         cwd=work,
         env=environment,
         capture_output=True,
@@ -441,8 +453,10 @@ def simulated_story(records: list[trace.Record]) -> Iterator[tuple[object, ...]]
             case trace.Truncate():
                 yield "truncate", inode(record), record.size
             case trace.Link():
-                yield "link", None if record.ino in numbers and "#" in record.src else record.src, (
-                    record.dst
+                yield (
+                    "link",
+                    None if record.ino in numbers and "#" in record.src else record.src,
+                    (record.dst),
                 )
             case trace.Symlink():
                 yield "symlink", record.target, record.path
@@ -484,7 +498,9 @@ def shown(lines: list[tuple[object, ...]]) -> list[str]:
     """Shorten the data, so that a failing comparison can be read."""
     return [
         " ".join(
-            f"{len(item)} bytes {item[:20]!r}#{hash_of(item)}" if isinstance(item, bytes) else str(item)
+            f"{len(item)} bytes {item[:20]!r}#{hash_of(item)}"
+            if isinstance(item, bytes)
+            else str(item)
             for item in line
         )
         for line in lines
@@ -492,8 +508,6 @@ def shown(lines: list[tuple[object, ...]]) -> list[str]:
 
 
 def hash_of(data: bytes) -> int:
-    import zlib
-
     return zlib.crc32(data)
 
 
