@@ -284,7 +284,8 @@ def _make_directory(directory: str) -> None:
     while not os.path.isdir(there) and there != _parent(there):  # noqa: PTH112
         missing.append(there)
         there = _parent(there)
-    _sync_directory(_parent(there))
+    if there != _parent(there):
+        _sync_directory(_parent(there))
     for path in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)  # noqa: PTH102

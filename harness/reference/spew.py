@@ -77,6 +77,9 @@ def _slice(printer: _Printer, kind: Slice, value: Any) -> None:
     if value is None:
         printer.out.append("<nil>")
         return
+    if isinstance(kind.elem, String | Int):
+        printer.out.append("[" + " ".join(map(str, value)) + "]")
+        return
     separator = "["
     for item in value:
         printer.out.append(separator)
@@ -89,6 +92,9 @@ def _slice(printer: _Printer, kind: Slice, value: Any) -> None:
 def _map(printer: _Printer, kind: Map, value: Any) -> None:
     if value is None:
         printer.out.append("<nil>")
+        return
+    if isinstance(kind.elem, String | Int):
+        printer.out.append("map[" + " ".join(f"{key}:{value[key]}" for key in sorted(value)) + "]")
         return
     separator = "map["
     # Numbers in numeric order here (go-spew's sort), in string order in the JSON.
@@ -103,9 +109,13 @@ def _map(printer: _Printer, kind: Map, value: Any) -> None:
 def _struct(printer: _Printer, kind: Struct, value: Any) -> None:
     separator = "{"
     for field in kind.fields:
-        printer.out.append(f"{separator}{field.go}:")
+        if printer.ignore or isinstance(field.type, Pointer):
+            printer.out.append(f"{separator}{field.go}:")
+            printer.print(field.type, value[field.go])
+        else:
+            printer.out.append(separator + field.label)
+            _PRINT[type(field.type)](printer, field.type, value[field.go])
         separator = " "
-        printer.print(field.type, value[field.go])
     printer.out.append("}" if kind.fields else "{}")
 
 

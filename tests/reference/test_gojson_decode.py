@@ -211,6 +211,17 @@ def test_the_first_mismatch_is_returned_while_decoding_goes_on():
     assert checkpoint.pod_device_entries[0]["PodUID"] == "u"
 
 
+def test_a_later_mismatch_does_not_replace_the_first():
+    with pytest.raises(JSONTypeError, match=r"number into .*\.policyName of type string$"):
+        cpu('{"policyName":1,"defaultCpuSet":[],"entries":[],"checksum":{}}')
+    checkpoint = DeviceManagerCheckpoint()
+    with pytest.raises(JSONTypeError, match=r"bool into .*PodUID of type string$"):
+        checkpoint.unmarshal(
+            b'{"Data":{"PodDeviceEntries":[{"PodUID":true}],"RegisteredDevices":1,'
+            b'"PodDeviceEntries":{}}}'
+        )
+
+
 def test_a_mismatch_outside_any_struct_field():
     with pytest.raises(JSONTypeError) as caught:
         cpu("[1]")

@@ -131,6 +131,23 @@ def test_an_envelope_shows_every_flip_truncation_tail_and_deleted_range():
     assert unwrap("cpu_manager_state", blob) == CPU
 
 
+def test_an_envelope_says_what_is_wrong_with_it():
+    blob = wrap("k", b"value")
+    for bad, detail in (
+        (blob[:10], "10 bytes, too short for an envelope"),
+        (b"x" + blob[1:], "no envelope: the magic number is missing"),
+        (blob + b"old", f"{len(blob) + 3} bytes, the envelope says {len(blob)}"),
+        (blob[:-1], f"{len(blob) - 1} bytes, the envelope says {len(blob)}"),
+    ):
+        with pytest.raises(CorruptCheckpointError) as caught:
+            unwrap("k", bad)
+        assert caught.value.detail == detail
+    with pytest.raises(CorruptCheckpointError) as caught:
+        unwrap("k", blob[:-1] + b"f")
+    assert caught.value.detail.startswith("CRC ")
+    assert caught.value.actual != caught.value.expected
+
+
 def test_an_envelope_of_another_key_is_refused():
     blob = wrap("a", b"value")
     assert unwrap("a", blob) == b"value"

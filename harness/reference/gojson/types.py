@@ -113,7 +113,7 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a struct.
+    """One field of a struct. ``label`` is how the hashed text introduces it.
 
     Attributes:
         go: The Go name, which the hashed text shows.
@@ -126,9 +126,11 @@ class Field:
     type: Type
     json: str = ""
     omitempty: bool = False
+    label: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "json", self.json or self.go)
+        object.__setattr__(self, "label", f"{self.go}:({self.type.name})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,8 @@ class Struct:
     fields: tuple[Field, ...]
     exact: dict[str, Field] = field(init=False, repr=False, compare=False)
     folded: dict[str, Field] = field(init=False, repr=False, compare=False)
+    # The zero value, where a shallow copy of it will do: no struct is inside.
+    flat: dict[str, Any] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "exact", {f.json: f for f in self.fields})
@@ -146,6 +150,9 @@ class Struct:
         for f in self.fields:
             folded.setdefault(fold(f.json), f)
         object.__setattr__(self, "folded", folded)
+        nested = any(isinstance(f.type, Struct) for f in self.fields)
+        flat = None if nested else {f.go: zero(f.type) for f in self.fields}
+        object.__setattr__(self, "flat", flat)
 
     @property
     def short(self) -> str:
@@ -196,6 +203,8 @@ def zero(kind: Type) -> Any:
     if isinstance(kind, Int):
         return 0
     if isinstance(kind, Struct):
+        if kind.flat is not None:
+            return kind.flat.copy()
         return {f.go: zero(f.type) for f in kind.fields}
     if isinstance(kind, Bool):
         return False
