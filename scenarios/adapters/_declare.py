@@ -20,7 +20,6 @@ def declares(
     sync: str | None = None,
     guarantees: tuple[str, ...] | None = None,
     single_writer: bool = False,
-    values: Any = None,
 ) -> Callable[[_Factory], _Factory]:
     """Attach the optional attributes of a subject to its factory.
 
@@ -30,7 +29,6 @@ def declares(
         sync: Method that makes all earlier writes durable, where only that is promised.
         guarantees: Names the store claims; default: all.
         single_writer: The store's own documentation rules out concurrent writers.
-        values: Hypothesis strategy for the values it accepts; default: any.
     """
 
     def attach(factory: _Factory) -> _Factory:
@@ -41,8 +39,6 @@ def declares(
             given["sync"] = sync
         if guarantees is not None:
             given["guarantees"] = guarantees
-        if values is not None:
-            given["values"] = values
         vars(factory).update(given)
         return factory
 

@@ -3,7 +3,7 @@
 import os
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import Bug, Store, sync_directory, write_all
+from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
 from scenarios.zoo._log import GUARANTEES, Log
 
 __all__ = ["BUG", "broken", "fixed"]
@@ -11,7 +11,7 @@ __all__ = ["BUG", "broken", "fixed"]
 BUG = Bug(
     name="append_after_torn_tail",
     guarantee="recovery",
-    profiles=("kill", "ordered", "posix"),
+    profiles=EVERY,
     held=(),
     kind="damage left in place",
     culprit="write_all(descriptor, record)",

@@ -3,7 +3,7 @@
 import os
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import Bug, Store, seal, sync_directory, write_all
+from scenarios.zoo._base import UNSYNCED_DATA, Bug, Store, seal, sync_directory, write_all
 from scenarios.zoo._journal import GUARANTEES, Journal
 
 __all__ = ["BUG", "broken", "fixed"]
@@ -11,14 +11,14 @@ __all__ = ["BUG", "broken", "fixed"]
 BUG = Bug(
     name="journal_removed_too_early",
     guarantee="atomicity",
-    profiles=("ext4", "xfs", "posix"),
+    profiles=UNSYNCED_DATA,
     held=("kill", "ordered"),
     kind="wrong order",
     culprit='os.unlink(self.path(".journal"))',
     fix="Sync the value's file before the journal that could repair it is removed.",
     issue="etcd 10219: crash between the hard state and the snapshot it refers to",
     since=2,
-    also={"durability": ("ext4", "xfs", "posix")},
+    also={"durability": UNSYNCED_DATA},
 )
 
 

@@ -1,7 +1,7 @@
 """A log whose records carry their lengths and nothing else: a durable length over lost bytes."""
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import CRASH, Bug, Store
+from scenarios.zoo._base import CRASH, UNSYNCED_DATA, Bug, Store
 from scenarios.zoo._log import GUARANTEES, HEADER, TOMBSTONE, VALUE, Log
 
 __all__ = ["BUG", "broken", "fixed"]
@@ -9,14 +9,14 @@ __all__ = ["BUG", "broken", "fixed"]
 BUG = Bug(
     name="log_without_checksum",
     guarantee="atomicity",
-    profiles=("ext4", "posix"),
+    profiles=UNSYNCED_DATA,
     held=("kill", "ordered"),
     kind="missing checksum",
     culprit="return kind in (VALUE, TOMBSTONE) and len(body) == name_size + size",
     fix="Put a checksum over the whole record into its header and check it when reading.",
     issue="prometheus 7530, etcd 2819: zeroed or torn page inside the log",
     since=2,
-    also={"durability": ("ext4", "posix"), "listing": ("ext4", "posix")},
+    also={"durability": UNSYNCED_DATA, "listing": UNSYNCED_DATA},
 )
 
 

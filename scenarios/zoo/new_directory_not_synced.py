@@ -9,7 +9,7 @@ __all__ = ["BUG", "broken", "fixed"]
 BUG = Bug(
     name="new_directory_not_synced",
     guarantee="durability",
-    profiles=("btrfs", "posix"),
+    profiles=("posix",),
     held=("kill", "ordered", "ext4", "ext4-dioread-lock", "xfs"),
     kind="missing directory sync",
     culprit="os.makedirs(self.directory, exist_ok=True)",

@@ -1,7 +1,7 @@
 """Two slots in turn, the newer believed if its length is right: a durable length proves nothing."""
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import CRASH, Bug, Store
+from scenarios.zoo._base import CRASH, UNSYNCED_DATA, Bug, Store
 from scenarios.zoo._slots import GUARANTEES, HEADER, Slots
 
 __all__ = ["BUG", "broken", "fixed"]
@@ -9,7 +9,7 @@ __all__ = ["BUG", "broken", "fixed"]
 BUG = Bug(
     name="slots_without_checksum",
     guarantee="atomicity",
-    profiles=("ext4", "posix"),
+    profiles=UNSYNCED_DATA,
     held=("kill", "ordered"),
     kind="missing checksum",
     culprit="return (number, value) if number and len(value) == length else None",
