@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from errno import EBADF, EOPNOTSUPP
 from typing import Any
 
@@ -192,8 +193,9 @@ class AttributeCalls(Core):
         dir_fd: int | None,
         follow: bool,  # noqa: FBT001 - os.utime's
     ) -> None:
-        # No file name in the error: CPython leaves it out, the times could be what is wrong.
-        self._set_times(self._node(path, dir_fd, (), follow=follow), times_ns)
+        # Before 3.13 CPython leaves the file name out of the error.
+        names = (path,) if sys.version_info >= (3, 13) else ()
+        self._set_times(self._node(path, dir_fd, names, follow=follow), times_ns)
 
     def futime(self, fd: int, times_ns: tuple[int, int] | None = None) -> None:
         """Set times of an open file (os.utime of a descriptor)."""

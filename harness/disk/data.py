@@ -14,105 +14,21 @@ from errno import (
     EOPNOTSUPP,
     EXDEV,
 )
-from typing import Any, TypeAlias
 
 from harness.disk.constants import BLOCK, FILE_SIZE_MAX, WRITE_MAX
-from harness.disk.core import Core, Path, failure
+from harness.disk.core import Path, failure
 from harness.disk.descriptions import Description
 from harness.disk.nodes import Directory, File, Refused
+from harness.disk.reading import Buffer, ReadCalls
 from harness.trace import Fdatasync, Fsync, Sync, Truncate, Write
 
 __all__ = ["DataCalls"]
 
-Buffer: TypeAlias = bytes | bytearray | memoryview | Any
 
-
-class DataCalls(Core):
-    """read, write and their kin, truncate, fsync.
-
-    Times of access are not kept (the filesystems are mounted noatime).
-    """
+class DataCalls(ReadCalls):
+    """write and its kin, copies, sizes, fsync."""
 
     __slots__ = ()
-
-    # -- reading -------------------------------------------------------------------------------
-
-    def read(self, fd: int, n: int) -> bytes:
-        """Read at most ``n`` bytes at the file offset and move it."""
-        self.calls += 1
-        if self.calls > self._limit:
-            return self._watched("read", self._read, fd, n)  # type: ignore[no-any-return]
-        return self._read(fd, n)
-
-    def _read(self, fd: int, n: int) -> bytes:
-        description = self.fds.get(fd)
-        if description is None or not description.readable:
-            raise failure(EBADF)
-        node = description.node
-        if type(node) is not File:
-            raise failure(EISDIR)
-        if n < 0:
-            raise failure(EINVAL)
-        if self._verdict is not None:
-            n = self._limited(n)
-        data = node.read(description.position, n)
-        description.position += len(data)
-        return data
-
-    def readinto(self, fd: int, buffer: Buffer) -> int:
-        """Read into a writable buffer; return how many bytes that were."""
-        self.calls += 1
-        if self.calls > self._limit:
-            return self._watched("readinto", self._readinto, fd, buffer)  # type: ignore[no-any-return]
-        return self._readinto(fd, buffer)
-
-    def _readinto(self, fd: int, buffer: Buffer) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self._read(fd, len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def pread(self, fd: int, n: int, offset: int) -> bytes:
-        """Read at most ``n`` bytes at ``offset``; the file offset stays."""
-        self.calls += 1
-        if self.calls > self._limit:
-            return self._watched("pread", self._pread, fd, n, offset)  # type: ignore[no-any-return]
-        return self._pread(fd, n, offset)
-
-    def _pread(self, fd: int, n: int, offset: int) -> bytes:
-        if n < 0 or offset < 0:
-            raise failure(EINVAL)
-        _, node = self._file(fd, write=False)
-        if self._verdict is not None:
-            n = self._limited(n)
-        return node.read(offset, n)
-
-    def readv(self, fd: int, buffers: Sequence[Buffer]) -> int:
-        """Read into several buffers in turn."""
-        self.calls += 1
-        if self.calls > self._limit:
-            return self._watched("readv", self._readv, fd, buffers)  # type: ignore[no-any-return]
-        return self._readv(fd, buffers)
-
-    def _readv(self, fd: int, buffers: Sequence[Buffer]) -> int:
-        return _scatter(self._read(fd, sum(map(_length, buffers))), buffers)
-
-    def preadv(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int = 0) -> int:
-        """Read into several buffers from ``offset``; the file offset stays.
-
-        An offset of -1 is the file offset, which then moves (preadv2(2)).
-        """
-        self.calls += 1
-        if self.calls > self._limit:
-            return self._watched("preadv", self._preadv, fd, buffers, offset, flags)  # type: ignore[no-any-return]
-        return self._preadv(fd, buffers, offset, flags)
-
-    def _preadv(self, fd: int, buffers: Sequence[Buffer], offset: int, flags: int) -> int:
-        if flags & ~(os.RWF_HIPRI | os.RWF_NOWAIT):
-            raise failure(EOPNOTSUPP)
-        if offset == -1:
-            return self._readv(fd, buffers)
-        return _scatter(self._pread(fd, sum(map(_length, buffers)), offset), buffers)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -211,12 +127,6 @@ class DataCalls(Core):
         if self._recording:
             kind = Fsync if full else Fdatasync
             self._emit(kind(path=description.path(), ino=node.ino))
-
-    def _limited(self, count: int) -> int:
-        verdict = self._verdict
-        if verdict is None or verdict.limit is None:
-            return count
-        return min(count, verdict.limit)
 
     # -- from file to file ---------------------------------------------------------------------
 
@@ -494,18 +404,3 @@ _PIPE = 16 * BLOCK
 """Bytes that splice moves at a time (PIPE_DEF_BUFFERS in include/linux/pipe_fs_i.h)."""
 
 _RWF_APPEND = getattr(os, "RWF_APPEND", 0x10)
-
-
-def _length(buffer: Buffer) -> int:
-    return memoryview(buffer).nbytes
-
-
-def _scatter(data: bytes, buffers: Sequence[Buffer]) -> int:
-    """Fill buffers in turn."""
-    start = 0
-    for buffer in buffers:
-        view = memoryview(buffer).cast("B")
-        piece = data[start : start + len(view)]
-        view[: len(piece)] = piece
-        start += len(piece)
-    return len(data)

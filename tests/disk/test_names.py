@@ -6,6 +6,7 @@ import os
 import pytest
 
 from harness.disk import Machine
+from harness.errors import SimulationError
 
 
 def code(call, *args, **named):
@@ -188,3 +189,12 @@ def test_scandir_says_what_getdents_does(process):
         ("f", 0),
         ("l", 2),
     ]
+
+
+def test_only_regular_files_can_be_made_by_mknod(process):
+    process.mknod("f", 0o100600)
+    assert process.stat("f").st_mode == 0o100600
+    for call, args in ((process.mkfifo, ("p",)), (process.mknod, ("p", 0o010600))):
+        with pytest.raises(SimulationError, match="files, directories and symbolic links only"):
+            call(*args)
+    assert process.listdir(".") == ["f"]
