@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tempfile
 import uuid
 from _thread import get_ident
@@ -215,10 +216,26 @@ def tick(process: Process) -> int:
     return machine.clock
 
 
+_WAITING: Final = frozenset({
+    "threading", "queue", "selectors", "sched", "subprocess", "concurrent.futures._base",
+    "asyncio.base_events", "multiprocessing.connection", "multiprocessing.synchronize",
+})  # fmt: skip
+
+
+def _caller_waits() -> bool:
+    """Tell whether the clock is looked at to wait for another thread.
+
+    Such a wait takes real time; on the virtual clock its timeout would never be reached.
+    """
+    # Two frames up: the stand-in that asks, and who called that.
+    caller = sys._getframe(2)  # noqa: SLF001 - the documented way to see one's caller
+    return caller.f_globals.get("__name__") in _WAITING
+
+
 def _clock(name: str, *, epoch_ns: int, nanoseconds: bool) -> None:
     def clock(original: Any) -> Any:
         process = ACTIVE.get(get_ident())
-        if process is None:
+        if process is None or _caller_waits():
             return original()
         now = tick(process) - epoch_ns
         return now if nanoseconds else now / 1e9

@@ -26,16 +26,11 @@ _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 _TABLE_MAX: Final = 64  # a table of functions is small, and modules keep large ones of other things
 
-_LEFT_REAL: Final = frozenset({
-    # They measure how long a thread really waits; on the virtual clock a timeout would never end.
-    "threading", "queue", "selectors", "sched", "subprocess", "concurrent.futures._base",
-    "asyncio.base_events", "multiprocessing.connection", "multiprocessing.synchronize",
-})  # fmt: skip
 _LEFT_REAL_PREFIXES: Final = ("harness.intercept", "pyfakefs", "importlib", "zipimport")
 
 
 def _left_real(name: object) -> bool:
-    return isinstance(name, str) and (name in _LEFT_REAL or name.startswith(_LEFT_REAL_PREFIXES))
+    return isinstance(name, str) and name.startswith(_LEFT_REAL_PREFIXES)
 
 
 class _Pass:
@@ -43,16 +38,14 @@ class _Pass:
 
     Args:
         pairs: What to look for, each with what to put in its place.
-        timing: Objects that stay in the modules which wait for real time.
     """
 
-    def __init__(self, pairs: Iterable[tuple[Any, Any]], timing: Iterable[Any]) -> None:
+    def __init__(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         self.undo: Undo = []
         self._keep = [pair[0] for pair in pairs]  # an id means something while its owner lives
         self._new = {id(old): new for old, new in pairs}
         # Asked first: id() is an audit event, so it calls every audit hook there is.
         self._kinds = {type(old) for old in self._keep}
-        self._timing = {id(item) for item in timing}
 
     def walk(self) -> None:
         kinds = self._kinds
@@ -71,10 +64,8 @@ class _Pass:
 
     def _module(self, module: ModuleType) -> None:
         namespace = vars(module)
-        name = namespace.get("__name__")
-        if isinstance(name, str) and name.startswith(_LEFT_REAL_PREFIXES):
+        if _left_real(namespace.get("__name__")):
             return
-        waits = _left_real(name)
         for key, value in list(namespace.items()):
             kind = type(value)
             if kind is dict or kind is list:
@@ -84,7 +75,7 @@ class _Pass:
             if kind not in self._kinds:
                 continue
             replacement = self._new.get(id(value))
-            if replacement is None or (waits and id(value) in self._timing):
+            if replacement is None:
                 continue
             namespace[key] = replacement
             self.undo.append(_put_back(namespace, key, replacement, value))
@@ -153,16 +144,15 @@ def _put_back(container: Any, key: Any, present: Any, value: Any) -> Callable[[]
     return put_back
 
 
-def replace_captures(pairs: list[tuple[Any, Any]], timing: Iterable[Any] = ()) -> Undo:
+def replace_captures(pairs: list[tuple[Any, Any]]) -> Undo:
     """Replace each captured object.
 
     Args:
         pairs: What to look for, by identity, each with what to put in its place.
-        timing: Which of them stay real in modules that wait for real time.
 
     Returns:
         What to call, last first, to put everything back.
     """
-    search = _Pass(pairs, timing)
+    search = _Pass(pairs)
     search.walk()
     return search.undo

@@ -54,7 +54,6 @@ _OS_SETS: Final = (
     "supports_follow_symlinks",
     "supports_effective_ids",
 )
-_TIMING: Final = frozenset({"time"})
 
 
 class _AsIs:
@@ -165,9 +164,8 @@ class Installation:
         self._undo += replace_calendar()
         self._real_source_lines()
         self._patcher()
-        timing = [original for modules, _, original, _ in STAND_INS if modules[0] in _TIMING]
         self._captures = replace_captures(
-            [(original, stand_in) for _, _, original, stand_in in STAND_INS], timing
+            [(original, stand_in) for _, _, original, stand_in in STAND_INS]
         )
 
     def _in_place(self) -> None:

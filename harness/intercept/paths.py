@@ -110,7 +110,7 @@ def called_by_import() -> bool:
         name = frame.f_globals.get("__name__", "")
         if not name.startswith(here) and name not in {"os", "pathlib", "io", "tempfile"}:
             return name in {
-                "importlib._bootstrap_external", "_frozen_importlib_external",
+                "importlib._bootstrap_external", "zipimport", "_frozen_importlib_external",
                 "_pytest.assertion.rewrite",
             }  # fmt: skip
         frame = frame.f_back  # type: ignore[assignment]
