@@ -43,13 +43,16 @@ class Event:
         number: Its place in the history.
         operation: What was called.
         invoked: System calls that had returned when it was called.
-        returned: The same when it returned; it was in flight in between.
+        returned: The same when it returned, or was cut off; it was in flight in between.
+        certain: Whether it returned. One that was cut off by a kill, or raised, may have happened
+            or not, for ever after.
     """
 
     number: int
     operation: Operation
     invoked: int
     returned: int
+    certain: bool = True
 
 
 @dataclass

@@ -100,6 +100,7 @@ class Segment:
 class _Version:
     event: int
     value: Outcome
+    certain: bool = True
 
 
 class Judge:
@@ -108,9 +109,7 @@ class Judge:
     Args:
         events: The history.
         initial: What the store held, durably, before it.
-        end: Position after the last call.
         syncs: Whether the store promises durability only for what was followed by a ``sync``.
-        absent_before: Whether keys that are not in ``initial`` count as having been absent.
     """
 
     def __init__(
@@ -129,7 +128,9 @@ class Judge:
             if operation.kind in ("write", "delete") and operation.key is not None:
                 value = operation.value if operation.kind == "write" else None
                 versions = self._versions.setdefault(operation.key, [self._first(operation.key)])
-                versions.append(_Version(event.number, MISSING if value is None else value))
+                versions.append(
+                    _Version(event.number, MISSING if value is None else value, event.certain)
+                )
         self.segments = _segments(events)
         self._starts = [segment.first for segment in self.segments]
         self._synced = [event.number for event in events if event.operation.kind == "sync"]
@@ -180,9 +181,7 @@ class Judge:
         for version in self.versions(key):
             if version.event >= segment.acknowledged and version.event != segment.in_flight:
                 break
-            if allowed and version.event != segment.in_flight and version.event <= oldest:
-                allowed.clear()
-            if not self._syncs and version.event != segment.in_flight:
+            if version.certain and version.event != segment.in_flight and version.event <= oldest:
                 allowed.clear()
             allowed.append(version.value)
         return tuple(allowed)
@@ -212,7 +211,8 @@ class Judge:
         ]
         rollback = value in ever
         concerns = max(
-            (v.event for v in self.versions(key) if v.event < segment.acknowledged), default=-1
+            (v.event for v in self.versions(key) if v.certain and v.event < segment.acknowledged),
+            default=-1,
         )
         destroyer = None
         if segment.in_flight is not None:
@@ -249,7 +249,11 @@ class Judge:
         """Tell whether anything that had to survive was there to be lost."""
         versions = self.versions(key)
         oldest = self._oldest_durable(segment)
-        must = [v for v in versions if v.event < segment.acknowledged and v.event <= oldest]
+        must = [
+            v
+            for v in versions
+            if v.certain and v.event < segment.acknowledged and v.event <= oldest
+        ]
         return must != versions[:1] or versions[0].value is not MISSING
 
     def _classify(self, key: str, value: Outcome, *, rollback: bool) -> tuple[str, Severity]:
@@ -368,6 +372,47 @@ class Judge:
                 )
         attempted = {key for key, _, _ in follow.wrote}
         yield from self._unstable(first, later, attempted, "the next open after a write", violation)
+
+    def after_recovery_crash(
+        self, first: Reading, second: Reading, segments: list[Segment], position: int
+    ) -> Iterator[Violation]:
+        """Judge `recovery` after a crash during recovery.
+
+        Args:
+            first: What the interrupted recovery would have shown.
+            second: What the recovery after it showed.
+            segments: The history at every moment the first crash can have struck.
+            position: Where the first crash struck.
+        """
+        if second.opened is not None:
+            yield Violation(
+                "recovery",
+                "will-not-open-after-crash-in-recovery",
+                "unavailable",
+                None,
+                f"after a crash during recovery, opening raises {second.opened}",
+                ("opening succeeds",),
+                position,
+            )
+            return
+        for key, value in first.values.items():
+            got = second.values.get(key, MISSING)
+            if got == value:
+                continue
+            for segment in segments:
+                allowed = self.acceptable(key, segment)
+                # Only what was right before the second crash can be broken by it.
+                if value in allowed and got not in allowed:
+                    yield Violation(
+                        "recovery",
+                        "crash-in-recovery",
+                        _severity(got),
+                        key,
+                        f"after a crash during recovery, it reads {_show(got)}",
+                        tuple(_show(one) for one in allowed),
+                        max(position, segment.first),
+                    )
+                    break
 
     def _unstable(
         self,

@@ -15,19 +15,20 @@ from harness.errors import CallLimitExceeded, HarnessError, Hung, SimulationErro
 from harness.history import DIRECTORY
 from harness.image import Image
 from harness.intercept import active
+from harness.record import Recorder
 from harness.subjects import Outcome, Raised, Session, Subject
 from harness.trace import Record
 from harness.watch import watched
 
-__all__ = ["FollowUp", "Observation", "Prober", "Reading"]
+__all__ = ["FOLLOW_LONG", "FOLLOW_SHORT", "FollowUp", "Observation", "Prober", "Reading"]
 
 T = TypeVar("T")
 
 CALLS_MAX: Final = 200_000
 """System calls that one recovery may make before it counts as never returning."""
 
-_FOLLOW_SHORT: Final = b"\x01follow-up"
-_FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
+FOLLOW_SHORT: Final = b"\x01follow-up"
+FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,14 @@ class Prober:
                 found.follow = self._use(machine)
         return found
 
+    def records(self, image: Image) -> list[Record]:
+        """Recover an image once more, asking which source line makes each call."""
+        recorder = Recorder(self._subject.files)
+        machine = Machine(image, seed=self._seed, hooks=recorder, call_limit=CALLS_MAX)
+        with watched(), active(machine.process()):
+            self._recover()
+        return recorder.records
+
     def _attempt(self, call: Callable[..., T], *arguments: object) -> T | Raised:
         """Call the subject; an exception is an outcome."""
         try:
@@ -165,9 +174,9 @@ class Prober:
     def _use(self, machine: Machine) -> FollowUp:
         """Recover again after a kill, write, read back, shut down, open once more."""
         process = machine.process()
-        writes = [(self._keys[0], _FOLLOW_SHORT)] if self._keys else []
+        writes = [(self._keys[0], FOLLOW_SHORT)] if self._keys else []
         if len(self._keys) > 1:
-            writes.append((self._keys[-1], _FOLLOW_LONG))
+            writes.append((self._keys[-1], FOLLOW_LONG))
         with active(process):
             again, session = self._recover()
             if session is None:

@@ -106,6 +106,13 @@ class Order:
     def __init__(self, units: Sequence[int], needs: Sequence[int]) -> None:
         self.components = _split(units, needs)
 
+    @classmethod
+    def of(cls, components: list[Component]) -> Order:
+        """Make an order of components that are split already."""
+        order = cls((), ())
+        order.components = components
+        return order
+
     @property
     def count(self) -> int:
         """How many down-closed sets there are."""

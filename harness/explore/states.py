@@ -13,6 +13,7 @@ it was.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
@@ -34,6 +35,9 @@ _WINDOW_MIN: Final = 24
 
 _PRODUCT_MAX: Final = 512
 """Sets of one component that the fixed order lists against all and none of the others."""
+
+_WALK_MAX: Final = 16
+"""Sets gone through for each one that may be visited, where new ones must be told from old."""
 
 _DRAWS_MAX: Final = 8
 """Draws for each set still allowed, before a window is given up as (nearly) used up."""
@@ -93,6 +97,7 @@ class Explorer:
         constraints: The trace's nodes.
         budget: Sets visited before sampling begins, over the whole trace.
         seed: Of the draws, where it comes to that.
+        from_position: Sets that are possible before this position are left out.
 
     Attributes:
         exhaustive: Whether every set that is possible was, or will be, visited.
@@ -102,7 +107,12 @@ class Explorer:
     """
 
     def __init__(
-        self, constraints: Constraints, *, budget: int = BUDGET_DEFAULT, seed: int = 0
+        self,
+        constraints: Constraints,
+        *,
+        budget: int = BUDGET_DEFAULT,
+        seed: int = 0,
+        from_position: int = 0,
     ) -> None:
         self.constraints = constraints
         self.budget = budget
@@ -114,7 +124,10 @@ class Explorer:
         # Where the model orders all effects, a page cannot skip a version.
         self._newest_too = constraints.model.order == "free"
         self._painter = Painter(constraints)
-        self._windows = windows(constraints)
+        self._aside: Painter | None = None
+        self._windows = [
+            window for window in windows(constraints) if window.position >= from_position
+        ]
 
     def states(self) -> Iterator[CrashState]:
         """Yield the crash states the budget reaches, earliest first, no set of effects twice."""
@@ -131,20 +144,60 @@ class Explorer:
                 self.possible += count
             left = len(self._windows) - number
             allowance = max(_WINDOW_MIN, 2 * (self.budget - self.visited) // left)
-            if count is not None and count <= allowance:
+            walkable = frame.order.count <= _WALK_MAX * allowance or not (self._torn or frame.lifts)
+            if count is not None and count <= allowance and walkable:
                 yield from self._visit_all(frame)
             else:
                 self.exhaustive = False
                 yield from self._visit_some(frame, allowance)
+
+    def everything_after(self, calls: int) -> CrashState:
+        """Give the state with all of the first ``calls`` calls on disk: what a kill leaves."""
+        issued = self._issued_by(calls)
+        return self.free_standing(issued, (1 << issued) - 1, None, 2 * calls)
+
+    def without(self, state: CrashState, *, after_call: int) -> CrashState:
+        """Take the effects of all calls after ``after_call`` out of a state.
+
+        Needs point backwards in time, so what is left is a set that the model allows, at a crash
+        right after that call.
+        """
+        issued = min(self._issued_by(after_call), state.issued)
+        taken = (state.taken << state.offset | (1 << state.offset) - 1) & ((1 << issued) - 1)
+        torn = state.torn if state.torn is not None and state.torn.node < issued else None
+        return self.free_standing(issued, taken, torn, 2 * after_call)
+
+    def _issued_by(self, call: int) -> int:
+        return bisect_right(self.constraints.nodes, call, key=lambda node: node.call)
+
+    def free_standing(
+        self, issued: int, taken: int, torn: Torn | None, position: int
+    ) -> CrashState:
+        """Make a state from a set over all nodes, outside the walk.
+
+        Args:
+            issued: Nodes issued by the crash.
+            taken: Those on disk, node k as bit k.
+            torn: The page caught half written.
+            position: Where the crash struck.
+        """
+        if self._aside is None:
+            self._aside = Painter(self.constraints)
+        self._aside.settle(0, issued)
+        key = self._aside.key(taken, torn)
+        call = (position + 1) // 2
+        return CrashState(position, position, key, call, 0, issued, taken, torn)
 
     def image(self, state: CrashState) -> Image:
         """Build the disk image of a state."""
         if self._painter.window == (state.offset, state.issued):
             return self._painter.image(state.taken, state.torn)
         # Out of turn: the walk's own painter must not move, so another one looks back.
-        other = Painter(self.constraints)
-        other.settle(state.offset, state.issued)
-        return other.image(state.taken, state.torn)
+        if self._aside is None:
+            self._aside = Painter(self.constraints)
+        taken = state.taken << state.offset | (1 << state.offset) - 1
+        self._aside.settle(0, state.issued)
+        return self._aside.image(taken, state.torn)
 
     def lost(self, state: CrashState) -> list[tuple[int, str]]:
         """Name what was issued by the state's earliest crash and is not on disk.
@@ -170,12 +223,18 @@ class Explorer:
     # -- one window ----------------------------------------------------------------------------
 
     def _visit_all(self, frame: Frame) -> Iterator[CrashState]:
-        for taken in frame.order.sets():
-            if frame.is_new(taken):
-                yield self._state(frame, taken, None)
+        for taken in frame.new_sets():
+            yield self._state(frame, taken, None)
             if self._torn:
                 for page in frame.pages:
                     yield from self._tears(frame, taken, page)
+        fresh = [page for page in frame.pages if page.fresh] if self._torn else []
+        if fresh:
+            # What this call wrote may also be torn onto a set that was possible before.
+            for taken in frame.order.sets():
+                if not frame.is_new(taken):
+                    for page in fresh:
+                        yield from self._tears(frame, taken, page)
 
     def _visit_some(self, frame: Frame, allowance: int) -> Iterator[CrashState]:
         seen: set[tuple[int, Torn | None]] = set()

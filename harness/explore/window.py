@@ -176,6 +176,26 @@ class Frame:
             return True
         return any(taken & unit and lifted & ~taken for unit, lifted in self._lifted)
 
+    @property
+    def lifts(self) -> bool:
+        """Whether sets become possible because a need was lifted."""
+        return bool(self._lifted)
+
+    def new_sets(self) -> Iterator[int]:
+        """Yield the sets that no earlier window had, without going through all the others."""
+        if self._lifted or not self.window.position:
+            yield from filter(self.is_new, self.order.sets())
+            return
+        touched: list[Component] = []
+        rest: list[Component] = []
+        for component in self.order.components:
+            (touched if component.bits & self.fresh else rest).append(component)
+        others = Order.of(rest)
+        for taken in Order.of(touched).sets():
+            if taken & self.fresh:
+                for other in others.sets():
+                    yield taken | other
+
     def last(self, taken: int) -> int:
         """Last position at which a crash can leave a set: before one of the rest is durable."""
         end = self.window.later

@@ -231,6 +231,7 @@ class _Replay:
         }
         inodes = [*base.directories, *base.contents, *base.targets]
         self._inodes: dict[int, int] = {ino: ino for ino in inodes} if self._known_inodes else {}
+        self._used = set(inodes)
         self._next = max(inodes) + 1
         self._volatile: set[int] = set()
 
@@ -307,7 +308,15 @@ class _Replay:
         return ino
 
     def _new(self, label: int | None) -> int:
-        ino, self._next = self._next, self._next + 1
+        # The recorder's own number where it is free, so that a second recording on an image of
+        # this one can be joined to it.
+        if label is not None and label not in self._used:
+            ino = label
+        else:
+            while self._next in self._used:
+                self._next += 1
+            ino = self._next
+        self._used.add(ino)
         if label is not None:
             self._inodes[label] = ino
         return ino
