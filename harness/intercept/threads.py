@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
 from harness.disk import Process
+from harness.errors import Killed
 from harness.intercept.current import ACTIVE, active
 from harness.intercept.registry import stands_for
 
@@ -35,3 +37,17 @@ def _start_joinable_thread(original: Any, function: Any, *arguments: Any, **opti
     if process is not None:
         function = _within(process, function)
     return original(function, *arguments, **options)
+
+
+@stands_for("_make_invoke_excepthook", modules=("threading",))
+def _make_invoke_excepthook(original: Any) -> Any:
+    """Let a thread whose process was killed end in silence, as threads of a dead process do."""
+    invoke = original()
+    if ACTIVE.get(get_ident()) is None:
+        return invoke
+
+    def invoke_excepthook(thread: Any) -> None:
+        if not isinstance(sys.exception(), Killed):
+            invoke(thread)
+
+    return invoke_excepthook

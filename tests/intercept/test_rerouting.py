@@ -158,6 +158,29 @@ def test_other_threads_stay_real_and_the_subject_s_own_threads_do_not(process, t
     assert inside == [(process, ["file"])] * 3
 
 
+@pytest.mark.filterwarnings("error")
+@simulated
+def test_threads_of_a_killed_process_end_in_silence(process, capsys):
+    go_on = threading.Event()
+    ended = []
+
+    def work():
+        try:
+            go_on.wait()
+            open("late", "w")
+        finally:
+            ended.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    process.kill()
+    go_on.set()
+    thread.join()
+    assert ended
+    assert capsys.readouterr().err == ""
+    assert process.machine.image().files() == {"file": b"content"}
+
+
 def test_active_nests_and_always_ends(machine):
     first, second = machine.process(), machine.process()
     with active(first):
