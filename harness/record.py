@@ -13,6 +13,7 @@ from types import CodeType
 from typing import Final
 
 from harness.disk import Hooks
+from harness.intercept import suspended
 from harness.trace import Frame, Mark, Record
 
 __all__ = ["Recorder"]
@@ -62,7 +63,8 @@ class Recorder(Hooks):
         self._depth_max = depth_max
         # Bytecode decides once for all its calls; most walks then only look things up.
         self._places: dict[CodeType, tuple[str, str] | None] = {}
-        self._here = str(Path.cwd()) + "/"
+        with suspended():  # the real current directory, whoever makes the recorder
+            self._here = str(Path.cwd()) + "/"
 
     def _place(self, code: CodeType) -> tuple[str, str] | None:
         filename = code.co_filename
