@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from harness.examine import Examination, Sighting
-from harness.explore import CrashState, Torn
+from harness.explore import CrashState, Explorer, Torn
 from harness.oracle import Violation
 from harness.persistence.effects import Data
 from harness.script import format_call
@@ -59,6 +59,7 @@ class Diagnosis:
         state: The smallest crash state found that shows the violation.
         violation: The violation as that state shows it.
         lost: What the state lost, essential or not.
+        explorer: Of the trace that the state belongs to.
     """
 
     cause: Cause
@@ -67,6 +68,7 @@ class Diagnosis:
     state: CrashState
     violation: Violation
     lost: list[tuple[int, str]]
+    explorer: Explorer
 
 
 def site_of(record: Record) -> Site | None:
@@ -166,14 +168,16 @@ def diagnose(sighting: Sighting) -> Diagnosis:
         return None if number is None else site_of(records[case.nodes[number].call - 1])
 
     if torn is not None:
-        return Diagnosis("exposed", site(torn.node), None, state, violation, lost)
+        return Diagnosis("exposed", site(torn.node), None, state, violation, lost, case.explorer)
     if published is None:
         first = missing[0] if missing else None
-        return Diagnosis("lost", site(first), None, state, violation, lost)
+        return Diagnosis("lost", site(first), None, state, violation, lost, case.explorer)
     earlier = [n for n in missing if case.nodes[n].call < case.nodes[published].call]
     if earlier:
-        return Diagnosis("reordered", site(published), site(earlier[0]), state, violation, lost)
-    return Diagnosis("exposed", site(published), None, state, violation, lost)
+        return Diagnosis(
+            "reordered", site(published), site(earlier[0]), state, violation, lost, case.explorer
+        )
+    return Diagnosis("exposed", site(published), None, state, violation, lost, case.explorer)
 
 
 def _restore(case: _Case) -> tuple[int, Torn | None]:

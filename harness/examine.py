@@ -26,7 +26,7 @@ from harness.record import Recorder
 from harness.recovery import FOLLOW_SHORT, Observation, Prober, Reading
 from harness.trace import Record, is_call
 
-__all__ = ["Coverage", "Examination", "Sighting", "examine"]
+__all__ = ["Coverage", "Examination", "Sighting", "after_kill", "examine"]
 
 
 @dataclass(slots=True)
@@ -43,6 +43,7 @@ class Coverage:
         acknowledged: Crash states that came after an acknowledged change.
         interrupted: Crash states that came in the middle of an operation.
         opened: Crash states the store opened on.
+        judged: Crash states judged, equal images at different crashes counted each time.
     """
 
     workloads: int = 0
@@ -53,6 +54,7 @@ class Coverage:
     acknowledged: int = 0
     interrupted: int = 0
     opened: int = 0
+    judged: int = 0
 
     def add(self, other: Coverage) -> None:
         """Add another workload's."""
@@ -67,6 +69,7 @@ class Coverage:
         self.acknowledged += other.acknowledged
         self.interrupted += other.interrupted
         self.opened += other.opened
+        self.judged += other.judged
 
 
 @dataclass(slots=True)
@@ -231,7 +234,7 @@ def examine(
     if mixed and model.order != "returned":
         calls = examination.constraints.effects.calls
         for calls_done in range(1, calls + 1):
-            successor = _after_kill(examination, calls_done)
+            successor = after_kill(examination, calls_done)
             if successor is not None:
                 _walk(successor, coverage, sightings, nested=False)
     return coverage, sightings
@@ -244,6 +247,7 @@ def _walk(
     nested_seen: set[ImageKey] = set()
     for state in explorer.states():
         positions.add(state.first)
+        coverage.judged += 1
         if state.key not in seen:
             seen.add(state.key)
             coverage.states += 1
@@ -269,7 +273,7 @@ def _walk(
         coverage.possible += explorer.possible
 
 
-def _after_kill(examination: Examination, calls: int) -> Examination | None:
+def after_kill(examination: Examination, calls: int) -> Examination | None:
     """Kill the process after some calls, let a successor recover and write, and start over.
 
     Returns:
@@ -308,6 +312,10 @@ def _after_kill(examination: Examination, calls: int) -> Examination | None:
                 break
             done += 1
         before.append(record)
+    # One numbering for the joined trace: losses are named by it.
+    following = max((record.i for record in before), default=0) + 1
+    for number, record in enumerate(recorder.records, following):
+        record.i = number
     return Examination(
         recording,
         examination.model,

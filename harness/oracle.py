@@ -259,10 +259,11 @@ class Judge:
     def _classify(self, key: str, value: Outcome, *, rollback: bool) -> tuple[str, Severity]:
         if isinstance(value, Raised):
             return "raises", "unavailable"
+        if rollback:
+            # An earlier value, or absence where that is one: what was acknowledged is gone.
+            return "lost", "data-loss"
         if value is MISSING:
             return "absent", "data-loss"
-        if rollback:
-            return "rollback", "data-loss"
         for other in self._versions.keys() | self._initial.keys():
             if other != key and any(v.value == value for v in self.versions(other)):
                 return "foreign", "silent-corruption"

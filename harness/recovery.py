@@ -15,6 +15,7 @@ from harness.errors import CallLimitExceeded, HarnessError, Hung, SimulationErro
 from harness.history import DIRECTORY
 from harness.image import Image
 from harness.intercept import active
+from harness.quiet import bury
 from harness.record import Recorder
 from harness.subjects import Outcome, Raised, Session, Subject
 from harness.trace import Record
@@ -133,12 +134,14 @@ class Prober:
         with watched():
             process = machine.process()
             with active(process):
-                first, _ = self._recover()
-            process.kill()
+                first, session = self._recover()
+                process.kill()
+                del session  # what its finalizer does, it does as a dead process
             hooks.recording = False
             found = Observation(image, first, hooks.records)
             if self._follow and first.opened is None:
                 found.follow = self._use(machine)
+        bury()
         return found
 
     def records(self, image: Image) -> list[Record]:
@@ -186,7 +189,12 @@ class Prober:
             )
             back = {key: self._attempt(self._subject.read, session, key) for key, _ in writes}
             closed = self._attempt(session.close)
-        process.exit()
-        with active(machine.process()):
-            later, _ = self._recover()
+            process.exit()
+            process.kill()
+            del session
+        last = machine.process()
+        with active(last):
+            later, session = self._recover()
+            last.kill()
+            del session
         return FollowUp(again, wrote, back, closed, later)

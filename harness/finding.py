@@ -1,0 +1,262 @@
+"""Findings: violations sorted by their cause, and the file that replays one.
+
+A finding is identified by (guarantee, culprit, kind): four hundred failing crash states with one
+cause are one finding with a count. Its reproduction holds no random choice: the workload, the crash
+and exactly what it lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import msgspec
+
+from harness.diagnose import Diagnosis, Site
+from harness.errors import UsageError
+from harness.examine import Sighting
+from harness.explore import CrashState, Explorer
+from harness.ops import Operation, Workload
+from harness.oracle import Severity
+from harness.persistence import PROFILES
+from harness.report import OperationRecord
+from harness.trace import Record, dump_line
+
+__all__ = ["REPRO_SCHEMA", "Candidate", "Crash", "Reproduction", "candidate", "load_reproduction"]
+
+_PROFILE_ORDER: Final = {name: number for number, name in enumerate(PROFILES)}
+
+REPRO_SCHEMA: Final = "checkpoint-harness/repro/1"
+
+
+class Crash(msgspec.Struct, kw_only=True, frozen=True):
+    """One crash: where it struck, and what it lost.
+
+    Attributes:
+        position: Half calls: 2n is between call n and the next, 2n - 1 the middle of call n.
+        lost: Calls issued by then whose parts are not on disk: record and part.
+        torn: The page caught half written: record of the write, its part, offset of the cut.
+    """
+
+    position: int
+    lost: list[tuple[int, str]]
+    torn: tuple[int, str, int] | None = None
+
+
+class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
+    """Everything that one finding needs to happen again.
+
+    Attributes:
+        subject: The store, as given to ``harness check``.
+        seed: Of the simulated machine.
+        guarantee: What is broken.
+        kind: How.
+        key: The key it is about, if any.
+        profile: The persistence model.
+        operations: The workload; ``setup`` ones are durable before it.
+        kill_at: Calls after which the process died and a successor went on, in a mixed failure.
+        crash: The crash.
+        second: The crash during the recovery from it, if it takes that.
+        trace: Hash of the trace it was found in: another one means that the subject has changed.
+        image: Hash of the disk image: the same effects must give the same bytes.
+        observed: What the store showed.
+    """
+
+    schema: Literal["checkpoint-harness/repro/1"] = REPRO_SCHEMA
+    version: str
+    subject: str
+    seed: int
+    guarantee: str
+    kind: str
+    key: str | None
+    profile: str
+    operations: list[OperationRecord]
+    kill_at: int | None
+    crash: Crash
+    second: Crash | None
+    trace: str
+    image: str
+    observed: str
+
+    def workload(self) -> Workload:
+        """Give the operations as a workload."""
+
+        def operations(*, setup: bool) -> tuple[Operation, ...]:
+            return tuple(
+                Operation(op.op, op.key, op.value)  # type: ignore[arg-type]
+                for op in self.operations
+                if op.setup is setup
+            )
+
+        return Workload("replay", operations(setup=False), operations(setup=True))
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A cause, with the simplest case of it seen so far; plain data, fit to cross processes.
+
+    Attributes:
+        guarantee: What is broken.
+        kind: How.
+        severity: The worst seen.
+        culprit: The line to blame.
+        missing: The first essential loss, where that is another line.
+        cause: See `Diagnosis`.
+        profiles: Profile to how many crash states show it there.
+        reproduction: The simplest case.
+        observed: What the store showed in it.
+        allowed: What it might have shown.
+        key: The key it is about.
+        operation: The operation that was in flight, or whose work is gone, in words.
+        in_flight: Whether it was in flight.
+        lost: What the crash lost.
+        after: Calls that had returned at the crash.
+        workload: Name of the workload.
+    """
+
+    guarantee: str
+    kind: str
+    severity: Severity
+    culprit: Site | None
+    missing: Site | None
+    cause: str
+    reproduction: Reproduction
+    observed: str
+    allowed: tuple[str, ...]
+    key: str | None
+    operation: str
+    in_flight: bool
+    lost: list[tuple[int, str]]
+    after: int
+    workload: str
+    profiles: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What makes two candidates one finding."""
+        place = "" if self.culprit is None else f"{self.culprit.file}:{self.culprit.line}"
+        return self.guarantee, place, self.kind
+
+    @property
+    def id(self) -> str:
+        """A short name, the same on every machine: it leaves out line numbers' company."""
+        text = "\0".join(self.identity)
+        return f"{self.guarantee}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def weight(self) -> tuple[int, int, int, int, int]:
+        """How complicated the case is; the simplest is shown."""
+        operations = self.reproduction.operations
+        return (
+            len(operations) + 2 * (self.reproduction.kill_at is not None),
+            self.reproduction.second is not None,
+            sum(len(op.value or b"") for op in operations),
+            len(self.lost),
+            _PROFILE_ORDER.get(self.reproduction.profile, len(_PROFILE_ORDER)),
+        )
+
+
+def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candidate:
+    """Make plain data of a diagnosed violation."""
+    examination, violation = sighting.examination, diagnosis.violation
+    recording = examination.recording
+    explorer = examination.explorer
+    if sighting.nested is None:
+        crash = _crash(explorer, diagnosis.state, violation.position)
+        second, image = None, explorer.image(diagnosis.state)
+    else:
+        crash = _crash(explorer, sighting.state, sighting.state.first)
+        inner = diagnosis.explorer
+        second = _crash(inner, diagnosis.state, diagnosis.state.first)
+        image = inner.image(diagnosis.state)
+    number = violation.destroyed_by
+    in_flight = number is not None
+    if number is None:
+        number = violation.concerns
+    operation = str(examination.events[number].operation) if number is not None else ""
+    return Candidate(
+        guarantee=violation.guarantee,
+        kind=violation.kind,
+        severity=violation.severity,
+        culprit=diagnosis.culprit,
+        missing=diagnosis.missing,
+        cause=diagnosis.cause,
+        reproduction=Reproduction(
+            version=version,
+            subject=recording.subject.name,
+            seed=recording.seed,
+            guarantee=violation.guarantee,
+            kind=violation.kind,
+            key=violation.key,
+            profile=examination.model.name,
+            operations=_operations(recording.workload),
+            kill_at=examination.kill_at,
+            crash=crash,
+            second=second,
+            trace=trace_hash(examination.records),
+            image=image_hash(image.files(), image.dirs(), image.symlinks()),
+            observed=violation.observed,
+        ),
+        observed=violation.observed,
+        allowed=violation.allowed,
+        key=violation.key,
+        operation=operation,
+        in_flight=in_flight,
+        lost=diagnosis.lost,
+        after=violation.position // 2,
+        workload=recording.workload.name,
+        profiles={examination.model.name: 1},
+    )
+
+
+def _operations(workload: Workload) -> list[OperationRecord]:
+    return [
+        OperationRecord(op=op.kind, key=op.key, value=op.value, setup=setup)
+        for setup, operations in ((True, workload.setup), (False, workload.operations))
+        for op in operations
+    ]
+
+
+def _crash(explorer: Explorer, state: CrashState, position: int) -> Crash:
+    torn = None
+    if state.torn is not None:
+        effect = explorer.constraints.nodes[state.torn.node].effects[0]
+        torn = (effect.i, effect.part, state.torn.cut)
+    lost = [
+        (effect.i, effect.part)
+        for number, node in enumerate(explorer.constraints.nodes[: state.issued])
+        if not state.holds(number)
+        for effect in node.effects
+    ]
+    return Crash(position=position, lost=lost, torn=torn)
+
+
+def trace_hash(records: list[Record]) -> str:
+    """Hash a trace, without the source lines that issued it."""
+    digest = hashlib.sha256()
+    for record in records:
+        bare = msgspec.structs.replace(record, at=())
+        digest.update(dump_line(bare).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def image_hash(files: dict[str, bytes], dirs: list[str], symlinks: dict[str, str]) -> str:
+    """Hash a disk image."""
+    return hashlib.sha256(
+        msgspec.json.encode([files, dirs, symlinks], order="deterministic")
+    ).hexdigest()
+
+
+def load_reproduction(data: bytes, name: str) -> Reproduction:
+    """Parse a reproduction file.
+
+    Raises:
+        UsageError: It is not one, or of a version this harness does not know.
+    """
+    try:
+        return msgspec.json.decode(data, type=Reproduction)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise UsageError(
+            f"{name}: not a reproduction: {error}; give a *.repro.json that harness check wrote"
+        ) from None

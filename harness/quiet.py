@@ -1,0 +1,98 @@
+"""Keeping a subject's side noise, and its dead objects, out of the run.
+
+A store under test may print, log and warn thousands of times while it is crashed. Its dead objects
+are worse: a finalizer that Python runs late would act in whatever process is active then. So while
+subjects run, what they print goes nowhere, and cyclic garbage is collected only between recoveries,
+on behalf of a dead process, where nothing it does can reach a disk.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import TYPE_CHECKING, Final
+
+from harness.disk import Machine
+from harness.errors import Killed
+from harness.intercept import active
+
+if TYPE_CHECKING:
+    from harness.disk import Process
+
+__all__ = ["bury", "quiet"]
+
+_COLLECT_EVERY: Final = 512
+"""Recoveries between two collections of cyclic garbage."""
+
+
+class _Nowhere(io.TextIOBase):
+    """A stream that forgets."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+
+class _Graveyard:
+    """A dead process for dead stores."""
+
+    def __init__(self) -> None:
+        self.buried = 0
+        self._process: Process | None = None
+
+    @property
+    def process(self) -> Process:
+        if self._process is None:
+            self._process = Machine().process()
+            self._process.kill()
+        return self._process
+
+    def collect(self) -> None:
+        with active(self.process):
+            gc.collect()
+
+
+_graveyard = _Graveyard()
+
+
+def bury() -> None:
+    """Say that a store's objects were dropped; now and then its garbage is collected."""
+    _graveyard.buried += 1
+    if _graveyard.buried % _COLLECT_EVERY == 0:
+        _graveyard.collect()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Run subjects: no output, no late finalizers, no word of what a dead process tried."""
+    hook, collecting = sys.unraisablehook, gc.isenabled()
+
+    def unraisable(problem: sys.UnraisableHookArgs) -> None:
+        if not isinstance(problem.exc_value, Killed):
+            hook(problem)
+
+    gc.collect()
+    gc.disable()
+    sys.unraisablehook = unraisable
+    try:
+        with (
+            redirect_stdout(_Nowhere()),
+            redirect_stderr(_Nowhere()),
+            warnings.catch_warnings(),
+        ):
+            # A crashed store leaves files open: that is the point of crashing it.
+            warnings.simplefilter("ignore", ResourceWarning)
+            try:
+                yield
+            finally:
+                _graveyard.collect()
+    finally:
+        sys.unraisablehook = hook
+        if collecting:
+            gc.enable()

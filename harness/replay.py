@@ -1,0 +1,169 @@
+"""Replaying a finding exactly: the same operations, the same crash, the same losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import BaselineError, HarnessError, UsageError
+from harness.examine import Examination, after_kill
+from harness.explore import CrashState, Explorer, Torn
+from harness.finding import Crash, Reproduction, image_hash, trace_hash
+from harness.history import record
+from harness.intercept import rerouted
+from harness.oracle import Violation
+from harness.persistence import Model
+from harness.quiet import quiet
+from harness.recovery import Prober
+from harness.subjects import Subject
+from harness.unit import Depth, run_unit
+
+__all__ = ["ReplayResult", "replay", "replay_times"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a replay came to.
+
+    Attributes:
+        outcome: ``reproduced``; ``no longer``: the same workload breaks the promise in no crash
+            state any more; ``cannot``: the workload no longer runs on the subject.
+        detail: In a sentence.
+        exact: Whether the trace was the recorded one, so that the very same state was rebuilt.
+    """
+
+    outcome: Literal["reproduced", "no longer", "cannot"]
+    detail: str
+    exact: bool
+
+    @property
+    def exit_code(self) -> int:
+        """1 reproduced, 0 no longer, 2 cannot."""
+        return {"reproduced": 1, "no longer": 0, "cannot": 2}[self.outcome]
+
+
+def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model]) -> ReplayResult:
+    """Run one finding again.
+
+    Where the subject makes the same calls as then, exactly the recorded crash state is rebuilt.
+    Where it does not, it has changed: all crash states of the same workload are judged instead.
+
+    Args:
+        subject: The store.
+        reproduction: The finding.
+        models: The persistence models, by name.
+
+    Raises:
+        UsageError: The reproduction names a profile there is not.
+    """
+    model = models.get(reproduction.profile)
+    if model is None:
+        raise UsageError(f"the reproduction names an unknown profile {reproduction.profile!r}")
+    try:
+        with rerouted(), quiet():
+            exact = _exactly(subject, reproduction, model)
+    except BaselineError as error:
+        return ReplayResult("cannot", str(error), exact=False)
+    if exact is not None:
+        return exact
+    result = run_unit(
+        subject,
+        reproduction.workload(),
+        (model,),
+        frozenset({reproduction.guarantee}),
+        Depth(budget=20_000, mixed=reproduction.kill_at is not None),
+        seed=reproduction.seed,
+    )
+    for one in result.candidates:
+        if (one.guarantee, one.kind, one.key) == (
+            reproduction.guarantee,
+            reproduction.kind,
+            reproduction.key,
+        ):
+            return ReplayResult(
+                "reproduced", f"the subject has changed, and still: {one.observed}", exact=False
+            )
+    return ReplayResult(
+        "no longer",
+        "the subject has changed, and no crash state of this workload breaks it any more",
+        exact=False,
+    )
+
+
+def replay_times(
+    subject: Subject, reproduction: Reproduction, models: dict[str, Model], times: int
+) -> int:
+    """Count how many of several exact replays show the finding again."""
+    model = models[reproduction.profile]
+    count = 0
+    with rerouted(), quiet():
+        for _ in range(times):
+            try:
+                result = _exactly(subject, reproduction, model)
+            except HarnessError:
+                continue
+            count += result is not None and result.outcome == "reproduced"
+    return count
+
+
+def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> ReplayResult | None:
+    """Rebuild the very state; None if the subject makes other calls than it did."""
+    workload = reproduction.workload()
+    recording = record(subject, workload, seed=reproduction.seed)
+    prober = Prober(
+        subject, workload.keys, seed=reproduction.seed, follow=reproduction.guarantee == "recovery"
+    )
+    examination: Examination | None = Examination(
+        recording, model, recording.records, recording.events, prober, {}
+    )
+    assert examination is not None
+    if reproduction.kill_at is not None:
+        examination = after_kill(examination, reproduction.kill_at)
+    if examination is None or trace_hash(examination.records) != reproduction.trace:
+        return None
+    crash = reproduction.crash
+    state = _rebuild(examination.explorer, crash)
+    if state is None:
+        return None
+    explorer, final = examination.explorer, state
+    observation = examination.observe(state.key, None, state)
+    violations = list(examination.violations(state, observation))
+    if reproduction.second is not None:
+        explorer = examination.nested_explorer(observation)
+        inner = _rebuild(explorer, reproduction.second)
+        if inner is None:
+            return None
+        final = inner
+        violations = list(examination.nested_violations(state, inner.key, explorer.image(inner)))
+    image = explorer.image(final)
+    if image_hash(image.files(), image.dirs(), image.symlinks()) != reproduction.image:
+        return None
+    return _compare(reproduction, violations)
+
+
+def _compare(reproduction: Reproduction, violations: list[Violation]) -> ReplayResult:
+    for violation in violations:
+        if (violation.guarantee, violation.kind, violation.key) == (
+            reproduction.guarantee,
+            reproduction.kind,
+            reproduction.key,
+        ):
+            return ReplayResult("reproduced", violation.observed, exact=True)
+    return ReplayResult("no longer", "the same crash state is read well now", exact=True)
+
+
+def _rebuild(explorer: Explorer, crash: Crash) -> CrashState | None:
+    """Find the set of effects that a crash left, from what it lost."""
+    nodes = explorer.constraints.nodes
+    issued = explorer.issued_at(crash.position)
+    lost = set(map(tuple, crash.lost))
+    taken, torn = 0, None
+    for number, node in enumerate(nodes[:issued]):
+        parts = {(effect.i, effect.part) for effect in node.effects}
+        if not parts & lost:
+            taken |= 1 << number
+        if crash.torn is not None and (crash.torn[0], crash.torn[1]) in parts:
+            torn = Torn(number, crash.torn[2])
+    if crash.torn is not None and torn is None:
+        return None
+    return explorer.free_standing(issued, taken, torn, crash.position)

@@ -1,0 +1,121 @@
+"""A finding in a person's words: what breaks, at which line, and what would mend it."""
+
+from __future__ import annotations
+
+from harness.diagnose import Site
+from harness.finding import Candidate
+from harness.report import Culprit, FindingRecord, Fix
+
+__all__ = ["finding_record"]
+
+
+def finding_record(found: Candidate, profiles: list[str], replays: str) -> FindingRecord:
+    """Write a finding up.
+
+    Args:
+        found: The cause and its simplest case.
+        profiles: All profiles, in the order to list them.
+        replays: How many replays showed it again.
+    """
+    reproduction = found.reproduction
+    fault: dict[str, object] = {
+        "kind": _fault_kind(found),
+        "profile": reproduction.profile,
+        "after": found.after,
+        "operation": found.operation,
+        "in_flight": found.in_flight,
+    }
+    if reproduction.kill_at is not None:
+        fault["killed_after"] = reproduction.kill_at
+    return FindingRecord(
+        id=found.id,
+        guarantee=found.guarantee,
+        kind=found.kind,
+        profiles=[name for name in profiles if name in found.profiles],
+        severity=found.severity,
+        summary=summary(found),
+        workload=reproduction.operations,
+        fault=fault,
+        lost=found.lost,
+        culprit=_culprit(found.culprit),
+        observed=found.observed,
+        allowed=list(found.allowed),
+        fix=Fix(
+            change=suggestion(found),
+            verified=None,
+            violations_before=sum(found.profiles.values()),
+            violations_after=None,
+        ),
+        repro=f"{found.id}.repro.json",
+        replays=replays,
+        states=sum(found.profiles.values()),
+    )
+
+
+def _fault_kind(found: Candidate) -> str:
+    if found.reproduction.second is not None:
+        return "crash during recovery"
+    if found.reproduction.kill_at is not None:
+        return "power cut after a kill"
+    return "process killed" if found.reproduction.profile == "kill" else "power cut"
+
+
+def _culprit(site: Site | None) -> Culprit | None:
+    if site is None:
+        return None
+    return Culprit(
+        file=site.file,
+        line=site.line,
+        function=site.function,
+        call=site.call,
+        source=site.source,
+    )
+
+
+def _place(site: Site) -> str:
+    return f"{site.file}:{site.line} {site.source or site.call}"
+
+
+def _effect(found: Candidate) -> str:
+    """What is seen, in a clause."""
+    if found.guarantee in ("atomicity", "durability"):
+        value = found.observed
+        reads = value if value.startswith("raises") else f"reads as {value}"
+        return f"key {found.key!r} {reads}"
+    return found.observed
+
+
+def summary(found: Candidate) -> str:
+    """Say in one sentence what breaks and why."""
+    effect, culprit, missing = _effect(found), found.culprit, found.missing
+    when = {
+        "crash during recovery": f"After a crash during recovery ({found.reproduction.profile})",
+        "power cut after a kill": "After a kill, a recovery and a power cut "
+        f"({found.reproduction.profile})",
+        "power cut": f"After a power cut ({found.reproduction.profile})",
+        "process killed": "After the process is killed",
+    }[_fault_kind(found)]
+    if culprit is None:
+        return f"{when} {effect}."
+    place = _place(culprit)
+    if found.cause == "reordered" and missing is not None:
+        return f"{place} may reach disk before {_place(missing)}. {when} {effect}."
+    if found.cause == "lost":
+        done = f" although {found.operation} had returned" if found.operation else ""
+        return f"{place} may never reach disk{done}. {when} {effect}."
+    return f"{place} exposes an unfinished state. {when} right there, {effect}."
+
+
+def suggestion(found: Candidate) -> str:
+    """Propose the change that usually mends such a cause; unproven unless verified."""
+    culprit, missing = found.culprit, found.missing
+    if culprit is None:
+        return "make what was acknowledged durable before returning"
+    at = f"{culprit.file}:{culprit.line}"
+    if found.cause == "reordered" and missing is not None:
+        return f"fsync what {missing.file}:{missing.line} changes before {at}"
+    if found.cause == "lost":
+        if any("name " in part for _, part in found.lost[:1]):
+            return f"fsync the directory after {at}, before the operation returns"
+        return f"fsync the file after {at}, before the operation returns"
+    return f"write a temporary file, fsync it and rename it into place instead of {at}"
