@@ -7,6 +7,7 @@ that shape them: most states differ in one of the two only.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from typing import Final, NamedTuple, TypeAlias
 
@@ -95,12 +96,7 @@ class Painter:
         if offset < self._offset:
             raise ValueError("windows only move forward")
         if offset > self._offset:
-            while (
-                self._names_applied < len(self._name_nodes)
-                and self._name_nodes[self._names_applied] < offset
-            ):
-                self._apply_names(self._directories, self._name_nodes[self._names_applied])
-                self._names_applied += 1
+            self._settle_names(offset)
             self._trees.clear()
             self._contents.clear()
             self._offset = offset
@@ -112,6 +108,16 @@ class Painter:
             for effect in self._nodes[number].effects:
                 if not isinstance(effect, Name):
                     self._files[effect.ino].bits |= 1 << (number - offset)
+
+    def _settle_names(self, offset: int) -> None:
+        applied = bisect_left(self._name_nodes, offset, self._names_applied)
+        if applied == self._names_applied:
+            return
+        # Copies: images handed out share the directories as they were.
+        self._directories = {ino: dict(names) for ino, names in self._directories.items()}
+        for number in self._name_nodes[self._names_applied : applied]:
+            self._apply_names(self._directories, number)
+        self._names_applied = applied
 
     @property
     def window(self) -> tuple[int, int]:
