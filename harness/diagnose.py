@@ -77,7 +77,8 @@ def site_of(record: Record) -> Site | None:
         return None
     file, line, function = record.at[0]
     path = file if Path(file).is_absolute() else str(Path.cwd() / file)
-    return Site(file, line, function, format_call(record), linecache.getline(path, line).strip())
+    source = linecache.getline(path, line).split("  #")[0].strip()
+    return Site(file, line, function, format_call(record), source)
 
 
 class _Case:

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.examine import Sighting
 from harness.explore import CrashState, Explorer
 from harness.ops import Operation, Workload
-from harness.oracle import Severity
+from harness.oracle import SEVERITIES, Severity
 from harness.persistence import PROFILES
 from harness.report import OperationRecord
 from harness.trace import Record, dump_line
@@ -99,7 +99,7 @@ class Candidate:
     Attributes:
         guarantee: What is broken.
         kind: How.
-        severity: The worst seen.
+        severity: How bad the case is.
         culprit: The line to blame.
         missing: The first essential loss, where that is another line.
         cause: See `Diagnosis`.
@@ -134,9 +134,14 @@ class Candidate:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What makes two candidates one finding."""
+        """What makes two candidates one finding: guarantee, culprit, kind.
+
+        A value torn by one line is one kind, whether it then raises, is cut short or happens to
+        equal an older one; only work that is cleanly gone is another.
+        """
         place = "" if self.culprit is None else f"{self.culprit.file}:{self.culprit.line}"
-        return self.guarantee, place, self.kind
+        torn = self.cause != "lost" and self.guarantee in ("atomicity", "durability")
+        return self.guarantee, place, "torn" if torn else self.kind
 
     @property
     def id(self) -> str:
@@ -145,10 +150,11 @@ class Candidate:
         return f"{self.guarantee}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     @property
-    def weight(self) -> tuple[int, int, int, int, int]:
-        """How complicated the case is; the simplest is shown."""
+    def weight(self) -> tuple[int, ...]:
+        """How bad and how complicated the case is; the simplest of the worst is shown."""
         operations = self.reproduction.operations
         return (
+            SEVERITIES.index(self.severity),
             len(operations) + 2 * (self.reproduction.kill_at is not None),
             self.reproduction.second is not None,
             sum(len(op.value or b"") for op in operations),

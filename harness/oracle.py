@@ -265,7 +265,11 @@ class Judge:
         if value is MISSING:
             return "absent", "data-loss"
         for other in self._versions.keys() | self._initial.keys():
-            if other != key and any(v.value == value for v in self.versions(other)):
+            if (
+                other != key
+                and len(value) >= _TELLING_MIN
+                and any(v.value == value for v in self.versions(other))
+            ):
                 return "foreign", "silent-corruption"
         return "mixed", "silent-corruption"
 
@@ -462,6 +466,9 @@ def _segments(events: list[Event]) -> list[Segment]:
     segments.append(Segment(start, 1 << 61, len(events), None))
     return segments
 
+
+_TELLING_MIN: Final = 4
+"""Bytes from which on a value equal to another key's is no coincidence."""
 
 _SHOWN_MAX: Final = 40
 

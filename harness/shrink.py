@@ -1,7 +1,7 @@
 """Shrinking a finding: fewer operations, then shorter values, while the cause stays the same.
 
-In this order of simplicity: no mixed failure, fewer operations, no second crash, fewer bytes, fewer
-losses (`Candidate.weight`). The losses themselves are minimal already: diagnosis puts back what
+In this order of simplicity: the worst severity, no mixed failure, fewer operations, no second
+crash, fewer bytes, fewer losses (`Candidate.weight`). The losses themselves are minimal already: diagnosis puts back what
 need not be lost.
 """
 
@@ -55,7 +55,7 @@ def shrink(
             if smaller is not None and smaller.weight < best.weight:
                 smaller.workload, best, improved = best.workload, smaller, True
                 break
-    best.profiles, best.severity = found.profiles, found.severity
+    best.profiles = found.profiles
     return best
 
 

@@ -134,8 +134,9 @@ def _diagnose_all(sightings: list[Sighting]) -> list[Candidate]:
         group.sort(key=_losses)
         for number, sighting in enumerate(group[:_DIAGNOSED_MAX]):
             one = candidate(sighting, diagnose(sighting), __version__)
-            # The whole group is counted once, for its simplest case.
-            one.profiles = {name: len(group) if number == 0 else 0 for name in one.profiles}
+            # The whole group is counted once, for its simplest case; the others count themselves.
+            count = len(group) - min(len(group), _DIAGNOSED_MAX) + 1 if number == 0 else 1
+            one.profiles = dict.fromkeys(one.profiles, count)
             found = merge(found, [one])
     return found
 

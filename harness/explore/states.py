@@ -167,6 +167,10 @@ class Explorer:
         torn = state.torn if state.torn is not None and state.torn.node < issued else None
         return self.free_standing(issued, taken, torn, 2 * after_call)
 
+    def issued_at(self, position: int) -> int:
+        """Count the nodes issued by a position."""
+        return self._issued_by((position + 1) // 2)
+
     def _issued_by(self, call: int) -> int:
         return bisect_right(self.constraints.nodes, call, key=lambda node: node.call)
 
