@@ -1,8 +1,8 @@
 """Shrinking a finding: fewer operations, then shorter values, while the cause stays the same.
 
 In this order of simplicity: the worst severity, no mixed failure, fewer operations, no second
-crash, fewer bytes, fewer losses (`Candidate.weight`). The losses themselves are minimal already: diagnosis puts back what
-need not be lost.
+crash, fewer bytes, fewer losses (`Candidate.weight`). The losses themselves are minimal already:
+diagnosis puts back what need not be lost.
 """
 
 from __future__ import annotations
