@@ -42,7 +42,16 @@ from harness.subjects import Subject, load
 from harness.unit import Depth, UnitResult, merge, run_unit
 from harness.workloads import drawn, standing
 
-__all__ = ["REFERENCE", "Effort", "Outcome", "Plan", "Progress", "check"]
+__all__ = [
+    "REFERENCE",
+    "Effort",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "check",
+    "finish",
+    "verdict_of",
+]
 
 REFERENCE: Final = "harness.reference.subjects:hardened"
 """The subject that is checked where none is given."""
@@ -263,7 +272,6 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
         BaselineError: The subject misbehaves without any fault.
     """
     started = time.monotonic()
-    guarantees = frozenset(plan.judged)
     total = UnitResult()
     coverage = {model.name: Coverage() for model in plan.models}
     done = 0
@@ -278,10 +286,18 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
             total.errors |= result.errors
             if progress is not None:
                 progress(Progress(done, len(plan.workloads), total.judged, len(total.candidates)))
-        findings, repros, unsteady = _finish(plan, total.candidates, guarantees)
+        findings, repros, unsteady = finish(plan, total.candidates)
     complete = done == len(plan.workloads)
     verdicts = [
-        _verdict(guarantee, model.name, coverage[model.name], findings, total, unsteady, complete)
+        verdict_of(
+            guarantee,
+            model.name,
+            coverage[model.name],
+            findings,
+            total.errors,
+            unsteady,
+            complete=complete,
+        )
         for guarantee in plan.judged
         for model in plan.models
     ]
@@ -404,10 +420,20 @@ def _shared_out(plan: Plan, started: float) -> Iterator[UnitResult]:
 # -- findings ---------------------------------------------------------------------------------
 
 
-def _finish(
-    plan: Plan, candidates: list[Candidate], guarantees: frozenset[str]
+def finish(
+    plan: Plan, candidates: list[Candidate]
 ) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
-    """Shrink, replay and write up each cause; name those that did not replay."""
+    """Shrink, replay and write up each cause.
+
+    Args:
+        plan: What they were found by.
+        candidates: The causes.
+
+    Returns:
+        The findings, the reproduction file of each by its id, and a line for each cause that did
+        not replay.
+    """
+    guarantees = frozenset(plan.judged)
     findings, repros, unsteady = [], {}, []
     models = {model.name: model for model in plan.models}
     order = list(GUARANTEES)
@@ -428,22 +454,34 @@ def _finish(
     return findings, repros, unsteady
 
 
-def _verdict(
+def verdict_of(
     guarantee: str,
     name: str,
     coverage: Coverage,
     findings: list[FindingRecord],
-    total: UnitResult,
+    errors: dict[str, str],
     unsteady: list[str],
-    complete: bool,  # noqa: FBT001
+    *,
+    complete: bool,
 ) -> Verdict:
+    """Give the verdict on one guarantee under one profile.
+
+    Args:
+        guarantee: Its name.
+        name: The profile's.
+        coverage: What was looked at under that profile.
+        findings: All findings.
+        errors: For each profile that could not be judged, why.
+        unsteady: Causes that did not replay, each beginning with its guarantee.
+        complete: Whether the whole plan was carried out.
+    """
     ids = [f.id for f in findings if f.guarantee == guarantee and name in f.profiles]
     verdict: VerdictName
     note = None
     if ids:
         verdict = "violated"
-    elif name in total.errors:
-        verdict, note = "error", total.errors[name]
+    elif name in errors:
+        verdict, note = "error", errors[name]
     elif any(text.startswith(f"{guarantee}:") for text in unsteady):
         verdict = "inconclusive"
         note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))

@@ -1,0 +1,203 @@
+"""The pytest plugin: options, fixtures, and the report of a run of the scenarios.
+
+Loaded by every pytest run of an environment that has the harness installed, so it imports nothing
+before a scenario asks. Under pytest-xdist each worker judges its share; verdicts travel in the test
+reports' properties, and the controller writes one report.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.gate import Gate, GateResult
+    from harness.runner import Plan
+
+__all__: list[str] = []
+
+_PROPERTY = "checkpoint-harness"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    group = parser.getgroup("harness", "checkpoint-harness: fault injection for stores")
+    group.addoption(
+        "--harness-subject",
+        metavar="SUBJECT",
+        help="the store under test: module:attribute or path.py:attribute (default: the "
+        "reference manager)",
+    )
+    group.addoption(
+        "--harness-profile",
+        action="append",
+        default=[],
+        metavar="P",
+        help="a persistence model; repeat for several (default: all)",
+    )
+    group.addoption(
+        "--harness-guarantee",
+        action="append",
+        default=[],
+        metavar="G",
+        help="a guarantee; repeat for several (default: those the subject claims)",
+    )
+    group.addoption(
+        "--harness-effort",
+        choices=("quick", "default", "thorough"),
+        default="default",
+        help="how much to look at",
+    )
+    group.addoption("--harness-seed", type=int, default=0, metavar="N", help="seed of every draw")
+    group.addoption(
+        "--harness-report",
+        metavar="DIR",
+        help="write report.json and a reproduction of each finding there",
+    )
+
+
+def _plan(config: pytest.Config) -> Plan:
+    """Make the plan that the options ask for, once."""
+    from harness.errors import HarnessError  # noqa: PLC0415 - see the module's docstring
+    from harness.runner import REFERENCE, Plan  # noqa: PLC0415
+
+    known: Plan | None = getattr(config, "_harness_plan", None)
+    if known is None:
+        try:
+            known = Plan(
+                subject=config.getoption("--harness-subject") or REFERENCE,
+                profiles=tuple(config.getoption("--harness-profile")),
+                guarantees=tuple(config.getoption("--harness-guarantee")) or None,
+                effort=config.getoption("--harness-effort"),
+                seed=config.getoption("--harness-seed"),
+            )
+            _ = known.loaded, known.models, known.judged
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+        config._harness_plan = known  # type: ignore[attr-defined]  # noqa: SLF001
+    return known
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each scenario a test for every profile asked for: ``test_atomicity[ext4]``."""
+    if "harness_profile" in metafunc.fixturenames:
+        names = [model.name for model in _plan(metafunc.config).models]
+        metafunc.parametrize("harness_profile", names)
+
+
+@pytest.fixture(scope="session")
+def harness_gate(pytestconfig: pytest.Config) -> Gate:
+    """The gate of this session's plan."""
+    from harness.gate import Gate  # noqa: PLC0415
+
+    return Gate(_plan(pytestconfig))
+
+
+@pytest.fixture
+def harness_judge(request: pytest.FixtureRequest, harness_gate: Gate, harness_profile: str) -> Any:
+    """A function that judges one guarantee under the test's profile and fails the test if broken.
+
+    It takes the guarantee's name and, optionally, a property: a function of the gate, the guarantee
+    and the profile that draws further workloads and raises AssertionError where one breaks it.
+    """
+    from harness.errors import BaselineError, HarnessError  # noqa: PLC0415
+    from harness.intercept import rerouted  # noqa: PLC0415
+
+    def judge(guarantee: str, draws: Any = None) -> None:
+        if not harness_gate.claims(guarantee):
+            pytest.skip(f"the subject does not claim {guarantee}")
+        try:
+            # Installed once for all of it: putting it in place costs more than a small workload.
+            with rerouted():
+                if harness_gate.planned(guarantee, harness_profile) and draws is not None:
+                    # What breaks is kept by the gate and written up below.
+                    with suppress(AssertionError):
+                        draws(harness_gate, guarantee, harness_profile)
+                result = harness_gate.conclude(guarantee, harness_profile)
+        except (BaselineError, HarnessError) as error:
+            pytest.fail(str(error), pytrace=False)
+        packed = _packed(result) | {"spent": harness_gate.spent()}
+        request.node.user_properties.append((_PROPERTY, packed))
+        if result.verdict.verdict != "held":
+            pytest.fail(_story(result), pytrace=False)
+
+    return judge
+
+
+def _packed(result: GateResult) -> dict[str, Any]:
+    """Make plain data of a result: it travels between processes as JSON."""
+    import msgspec  # noqa: PLC0415
+
+    return {
+        "verdict": msgspec.to_builtins(result.verdict),
+        "findings": msgspec.to_builtins(result.findings),
+        "repros": {name: data.decode() for name, data in result.repros.items()},
+    }
+
+
+def _story(result: GateResult) -> str:
+    verdict = result.verdict
+    lines = [f"{verdict.guarantee} under {verdict.profile}: {verdict.verdict}"]
+    if verdict.note:
+        lines.append(verdict.note)
+    for finding in result.findings:
+        operations = ", ".join(
+            f"{op.op}({op.key!r}, {len(op.value)} bytes)"
+            if op.value is not None
+            else f"{op.op}({'' if op.key is None else repr(op.key)})"
+            for op in finding.workload
+        )
+        lines += [
+            "",
+            f"{finding.id} ({finding.severity}, {finding.states} crash states)",
+            f"  {finding.summary}",
+            f"  workload: {operations}",
+            f"  observed: {finding.observed}; allowed: {' or '.join(finding.allowed)}",
+        ]
+        if finding.fix is not None:
+            lines.append(f"  fix: {finding.fix.change}")
+    return "\n".join(lines)
+
+
+class _Collector:
+    """Gathers what the scenarios found; on the controller, whoever ran them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._packed: list[dict[str, Any]] = []
+        self._seconds = 0.0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            for name, value in report.user_properties:
+                if name == _PROPERTY and isinstance(value, dict):
+                    self._packed.append(value)
+                    self._seconds += report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        where = self._config.getoption("--harness-report")
+        if where and self._packed:
+            self._write(Path(where))
+
+    def _write(self, directory: Path) -> None:
+        from harness.errors import UsageError  # noqa: PLC0415
+        from harness.gathering import gather  # noqa: PLC0415
+        from harness.report import check_directory, dump, write_atomically  # noqa: PLC0415
+
+        try:
+            check_directory(directory)
+            report, repros = gather(_plan(self._config), self._packed, self._seconds)
+            for name, data in repros.items():
+                write_atomically(directory / f"{name}.repro.json", data)
+            write_atomically(directory / "report.json", dump(report))
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen to the reports, except in a worker: its controller does."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Collector(config), "checkpoint-harness-collector")
