@@ -1,0 +1,199 @@
+"""``harness check``: the whole thing, from a subject's name to a verdict."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from harness.cli.loading import find_subject
+from harness.cli.options import SEVERITIES, debug_option, json_option
+from harness.cli.progress import shown
+from harness.cli.streams import emit_json, side_output_on_stderr
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.oracle import Severity
+    from harness.runner import Effort, Outcome, Plan
+
+__all__ = ["check"]
+
+
+def _workers(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if value == "auto":
+        return os.cpu_count() or 1
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(
+            f"{value!r} is neither a number of at least 1 nor 'auto'", context, parameter
+        )
+    return int(value)
+
+
+@click.command()
+@click.argument("subject", required=False)
+@click.option(
+    "--profile",
+    "profiles",
+    metavar="P",
+    multiple=True,
+    help="Persistence model; repeat for several. Default: all.",
+)
+@click.option(
+    "--guarantee",
+    "guarantees",
+    metavar="G",
+    multiple=True,
+    help="Guarantee to judge; repeat for several. Default: those the subject claims.",
+)
+@click.option("--quick", is_flag=True, help="The standing workloads only.")
+@click.option("--thorough", is_flag=True, help="Many drawn workloads, deeper exploration.")
+@click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
+@click.option(
+    "-n",
+    "--workers",
+    callback=_workers,
+    metavar="WORKERS",
+    help="Processes to share the work out to, or auto. Default: 1.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop cleanly after this time; what was not reached is inconclusive.",
+)
+@click.option(
+    "--report",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write report.json, report.txt and a *.repro.json for each finding there.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    help="Exit 1 only for findings at least this severe.",
+)
+@json_option
+@debug_option
+def check(
+    subject: str | None,
+    profiles: tuple[str, ...],
+    guarantees: tuple[str, ...],
+    seed: int | None,
+    workers: int | None,
+    budget: float | None,
+    directory: Path | None,
+    fail_on: str | None,
+    *,
+    quick: bool,
+    thorough: bool,
+    as_json: bool,
+) -> int:
+    """Check that a store keeps its guarantees, whatever crashes.
+
+    SUBJECT is module:attribute or path/to/file.py:attribute, a function that opens the store in a
+    directory; without it, the one that [tool.harness] in pyproject.toml names, else the reference
+    store. Options given here win over [tool.harness].
+    """
+    from harness import config  # noqa: PLC0415 - slow to import
+    from harness.report import check_directory  # noqa: PLC0415
+    from harness.runner import check as run  # noqa: PLC0415
+
+    if quick and thorough:
+        raise UsageError("--quick and --thorough exclude each other; give one of them")
+    defaults = config.load(Path.cwd())
+    fail_on = fail_on or defaults.fail_on
+    if fail_on is not None and fail_on not in SEVERITIES:
+        raise UsageError(f"fail-on = {fail_on!r}; give one of {', '.join(SEVERITIES)}")
+    effort = "quick" if quick else "thorough" if thorough else defaults.effort or "default"
+    with side_output_on_stderr():
+        plan = _plan(defaults, subject, profiles, guarantees, effort, seed, workers, budget)
+        with _kept(directory):
+            if directory is not None:
+                check_directory(directory)
+            with shown() as progress:
+                outcome = run(plan, progress)
+    outcome = _where_written(outcome, directory)
+    code = outcome.exit_code(cast("Severity | None", fail_on))
+    _show(outcome, directory, as_json=as_json)
+    return code
+
+
+def _plan(
+    defaults: Config,
+    subject: str | None,
+    profiles: tuple[str, ...],
+    guarantees: tuple[str, ...],
+    effort: str,
+    seed: int | None,
+    workers: int | None,
+    budget: float | None,
+) -> Plan:
+    """Make the plan, and find out what is wrong with it before anything runs."""
+    from harness.runner import REFERENCE, Plan  # noqa: PLC0415 - slow to import
+
+    plan = Plan(
+        subject=subject or defaults.subject or REFERENCE,
+        profiles=profiles or defaults.profiles,
+        guarantees=guarantees or defaults.guarantees,
+        effort=cast("Effort", effort),
+        seed=seed if seed is not None else defaults.seed or 0,
+        workers=workers or defaults.workers or 1,
+        budget_seconds=budget or defaults.budget,
+        custom=defaults.custom,
+    )
+    find_subject(plan.subject, defaults.directory)
+    assert plan.loaded
+    assert plan.models
+    assert plan.judged
+    return plan
+
+
+@contextmanager
+def _kept(directory: Path | None) -> Iterator[None]:
+    """Leave no empty report directory behind a check that came to nothing."""
+    made = directory is not None and not directory.exists()
+    try:
+        yield
+    except BaseException:
+        if made and directory is not None:
+            with suppress(OSError):
+                directory.rmdir()
+        raise
+
+
+def _where_written(outcome: Outcome, directory: Path | None) -> Outcome:
+    """Name no reproduction file that is not there."""
+    import msgspec  # noqa: PLC0415 - slow to import
+
+    from harness.runner import Outcome  # noqa: PLC0415
+
+    if directory is not None:
+        return outcome
+    findings = [msgspec.structs.replace(f, repro=None) for f in outcome.report.findings]
+    return Outcome(msgspec.structs.replace(outcome.report, findings=findings), outcome.repros)
+
+
+def _show(outcome: Outcome, directory: Path | None, *, as_json: bool) -> None:
+    from harness.render.text import as_text, print_report  # noqa: PLC0415 - slow to import
+    from harness.report import dump, write_atomically  # noqa: PLC0415
+
+    if directory is not None:
+        for name, data in outcome.repros.items():
+            write_atomically(directory / f"{name}.repro.json", data)
+        text = as_text(outcome.report, directory)
+        write_atomically(directory / "report.txt", text.encode("utf-8", "backslashreplace"))
+        # Last, so that a report never names a file that is not there.
+        write_atomically(directory / "report.json", dump(outcome.report))
+    if as_json:
+        emit_json(dump(outcome.report))
+    else:
+        print_report(outcome.report, directory, sys.stdout)

@@ -1,0 +1,138 @@
+"""``harness list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import click
+
+from harness.cli.options import debug_option, json_option
+from harness.cli.streams import emit, emit_json
+
+__all__ = ["listing"]
+
+_FAULTS: Final = {
+    "process killed": "the process dies at any call, or in the middle of a write; the machine "
+    "goes on (profile kill)",
+    "power cut": "the machine stops at any point; what is on disk is any set of effects that "
+    "the profile allows",
+    "crash during recovery": "a second crash, at any point of what opening the store after the "
+    "first one does",
+    "power cut after a kill": "the process dies, a successor recovers on what memory holds and "
+    "writes, then the power goes (not with --quick)",
+}
+
+_LATER: Final = {
+    "integrity": "with stored bytes damaged, a read returns a value written under that key, or "
+    "raises, or says that there is none",
+    "clean-failure": "when a system call fails the operation raises or really took full effect, "
+    "and the store works on without a restart",
+    "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
+    "crashes too",
+    "hygiene": "crashes and failures leave a bounded number of stray files and no open descriptor",
+}
+"""Guarantees that the contract names and this version does not judge."""
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["profiles", "guarantees", "faults", "scenarios"]))
+@json_option
+@debug_option
+def listing(what: str, *, as_json: bool) -> None:
+    """List profiles with their rules, guarantees, faults, or scenarios."""
+    entries = {
+        "profiles": _profiles,
+        "guarantees": _guarantees,
+        "faults": _faults,
+        "scenarios": _scenarios,
+    }[what]()
+    if as_json:
+        import msgspec  # noqa: PLC0415 - slow to import
+
+        emit_json(msgspec.json.format(msgspec.json.encode({what: entries}), indent=2))
+        return
+    for entry in entries:
+        _print(entry)
+
+
+def _print(entry: dict[str, object]) -> None:
+    name, text = str(entry["name"]), str(entry["text"])
+    if not entry.get("judged", True):
+        text += " (not judged by this version)"
+    if entry.get("subject"):
+        text = f"{text} ({entry['subject']})"
+    emit(name)
+    _wrap(text, "    ", "    ")
+    rules = entry.get("rules", [])
+    assert isinstance(rules, list)
+    for rule in rules:
+        _wrap(rule["rule"], "    - ", "      ")
+        _wrap(f"[{rule['source']}]", "      ", "       ")
+
+
+def _wrap(text: str, first: str, rest: str) -> None:
+    lines = textwrap.wrap(
+        text,
+        80,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        emit(line)
+
+
+def _profiles() -> list[dict[str, object]]:
+    from harness import config  # noqa: PLC0415 - slow to import
+    from harness.persistence import PROFILES  # noqa: PLC0415
+
+    custom = config.load(Path.cwd()).custom
+    return [
+        {
+            "name": model.name,
+            "text": model.title,
+            "rules": [{"rule": rule.text, "source": rule.source} for rule in model.rules],
+        }
+        for model in (*PROFILES.values(), *custom.values())
+    ]
+
+
+def _guarantees() -> list[dict[str, object]]:
+    from harness.oracle import GUARANTEES  # noqa: PLC0415 - slow to import
+
+    return [
+        {"name": name, "text": text, "judged": name in GUARANTEES}
+        for name, text in {**GUARANTEES, **_LATER, **GUARANTEES}.items()
+    ]
+
+
+def _faults() -> list[dict[str, object]]:
+    return [{"name": name, "text": text} for name, text in _FAULTS.items()]
+
+
+def _scenarios() -> list[dict[str, object]]:
+    """Read the docstrings of the modules under ``scenarios``; importing them takes pytest."""
+    spec = find_spec("scenarios")
+    entries: list[dict[str, object]] = []
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        for path in sorted(Path(root).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            if any(part.startswith("_") for part in parts):
+                continue
+            tree = ast.parse(path.read_bytes())
+            functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+            module = ".".join(("scenarios", *parts))
+            opens = next((name for name in ("broken", "open_store") if name in functions), None)
+            entries.append(
+                {
+                    "name": module,
+                    "text": (ast.get_docstring(tree) or "(undocumented)").splitlines()[0],
+                    "subject": f"{module}:{opens}" if opens else None,
+                }
+            )
+    return sorted(entries, key=lambda entry: (entry["subject"] is not None, str(entry["name"])))
