@@ -40,6 +40,7 @@ class Coverage:
         possible: Distinct images there are, where every one was visited; else the sets of
             effects there are, an upper bound; None where they cannot be counted.
         exhaustive: Whether every one was visited.
+        sampled: Workloads in which not every one was.
         acknowledged: Crash states that came after an acknowledged change.
         interrupted: Crash states that came in the middle of an operation.
         opened: Crash states the store opened on.
@@ -51,6 +52,7 @@ class Coverage:
     states: int = 0
     possible: int | None = 0
     exhaustive: bool = True
+    sampled: int = 0
     acknowledged: int = 0
     interrupted: int = 0
     opened: int = 0
@@ -66,6 +68,7 @@ class Coverage:
         else:
             self.possible += other.possible
         self.exhaustive = self.exhaustive and other.exhaustive
+        self.sampled += other.sampled
         self.acknowledged += other.acknowledged
         self.interrupted += other.interrupted
         self.opened += other.opened
@@ -237,6 +240,7 @@ def examine(
             successor = after_kill(examination, calls_done)
             if successor is not None:
                 _walk(successor, coverage, sightings, nested=False)
+    coverage.sampled = int(not coverage.exhaustive)
     return coverage, sightings
 
 

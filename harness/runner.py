@@ -493,6 +493,12 @@ def verdict_of(
         verdict, note = "not-exercised", "no crash state put it to the test"
     else:
         verdict = "held"
+        if coverage.sampled:
+            every = coverage.workloads - coverage.sampled
+            note = (
+                f"every state of {every} of {coverage.workloads} workloads, "
+                f"a sample of the other {coverage.sampled}"
+            )
     return Verdict(
         guarantee=guarantee,
         profile=name,
