@@ -23,7 +23,7 @@ from harness.ops import Operation
 from harness.oracle import Judge, Segment, Violation
 from harness.persistence import Constraints, Model, constrain, derive
 from harness.record import Recorder
-from harness.recovery import FOLLOW_SHORT, Observation, Prober, Reading
+from harness.recovery import FOLLOW_SHORT, RESTART, Observation, Prober, Reading
 from harness.trace import Record, is_call
 
 __all__ = ["Coverage", "Examination", "Sighting", "after_kill", "examine"]
@@ -288,7 +288,7 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
     subject = recording.subject
     image = examination.explorer.image(examination.explorer.everything_after(calls))
     recorder = Recorder(subject.files)
-    machine = Machine(image, seed=recording.seed + 1, hooks=recorder)
+    machine = Machine(image, seed=recording.seed + 2 * RESTART, hooks=recorder)
     process = machine.process()
     events = _cut(recording.events, calls)
     if not recording.workload.keys:

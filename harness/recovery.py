@@ -21,12 +21,15 @@ from harness.subjects import Outcome, Raised, Session, Subject
 from harness.trace import Record
 from harness.watch import watched
 
-__all__ = ["FOLLOW_LONG", "FOLLOW_SHORT", "FollowUp", "Observation", "Prober", "Reading"]
+__all__ = ["FOLLOW_LONG", "FOLLOW_SHORT", "RESTART", "FollowUp", "Observation", "Prober", "Reading"]
 
 T = TypeVar("T")
 
 CALLS_MAX: Final = 200_000
 """System calls that one recovery may make before it counts as never returning."""
+
+RESTART: Final = 1_000_003
+"""Added to a run's seed for the machine it restarts on."""
 
 FOLLOW_SHORT: Final = b"\x01follow-up"
 FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
@@ -118,7 +121,9 @@ class Prober:
     ) -> None:
         self._subject = subject
         self._keys = keys
-        self._seed = seed
+        # Not the recorded run's: a restarted process draws other temporary names than the one
+        # that crashed, and must not stumble over its own leftovers.
+        self._seed = seed + RESTART
         self._follow = follow
         self.executed = 0
 
