@@ -19,6 +19,7 @@ from harness.examine import Examination, Sighting
 from harness.explore import CrashState, Explorer, Torn
 from harness.oracle import Violation
 from harness.persistence.effects import Data
+from harness.record import SOURCE_ROOTS
 from harness.script import format_call
 from harness.trace import Call, Record
 
@@ -76,9 +77,16 @@ def site_of(record: Record) -> Site | None:
     if not isinstance(record, Call) or not record.at:
         return None
     file, line, function = record.at[0]
-    path = file if Path(file).is_absolute() else str(Path.cwd() / file)
-    source = linecache.getline(path, line).split("  #")[0].strip()
+    source = linecache.getline(_located(file), line).split("  #")[0].strip()
     return Site(file, line, function, format_call(record), source)
+
+
+def _located(file: str) -> str:
+    """Find a file of a trace: seen from here, or installed."""
+    for root in (f"{Path.cwd()}/", *SOURCE_ROOTS):
+        if Path(root + file).is_file():
+            return root + file
+    return file
 
 
 class _Case:

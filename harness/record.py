@@ -16,7 +16,7 @@ from harness.disk import Hooks
 from harness.intercept import suspended
 from harness.trace import Frame, Mark, Record
 
-__all__ = ["Recorder"]
+__all__ = ["SOURCE_ROOTS", "Recorder"]
 
 _HARNESS: Final = str(Path(__file__).parent) + "/"
 _REFERENCE: Final = _HARNESS + "reference/"
@@ -24,6 +24,16 @@ _BELOW: Final = tuple(_HARNESS + name for name in ("intercept/", "disk/", "recor
 _STANDARD_LIBRARY: Final = tuple(
     sorted({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib")})
 )
+SOURCE_ROOTS: Final = tuple(
+    sorted(
+        {sysconfig.get_path(name) + "/" for name in ("purelib", "platlib", "stdlib", "platstdlib")}
+        | {str(Path(__file__).parent.parent) + "/"},
+        key=len,
+        reverse=True,
+    )
+)
+"""Where installed modules lie: their files are named relative to these."""
+
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _MACHINERY: Final = tuple(
     f"/{name}/"
@@ -69,13 +79,22 @@ class Recorder(Hooks):
     def _place(self, code: CodeType) -> tuple[str, str] | None:
         filename = code.co_filename
         if filename in self._user_files or _is_user(filename):
-            place = filename.removeprefix(self._here), code.co_name
+            place = self._shown(filename), code.co_name
         elif filename.startswith(_HARNESS) and not filename.startswith(_BELOW):
             place = _ENGINE
         else:
             place = None
         self._places[code] = place
         return place
+
+    def _shown(self, filename: str) -> str:
+        """Name a file the same on every machine: as seen from here, or as installed."""
+        if filename.startswith(self._here):
+            return filename.removeprefix(self._here)
+        for root in SOURCE_ROOTS:
+            if filename.startswith(root):
+                return filename.removeprefix(root)
+        return filename
 
     def at(self) -> tuple[Frame, ...]:
         """Give the subject's frames of the call being made, innermost first."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.diagnose import Site
 from harness.finding import Candidate
 from harness.report import Culprit, FindingRecord, Fix
@@ -73,7 +75,8 @@ def _culprit(site: Site | None) -> Culprit | None:
 
 
 def _place(site: Site) -> str:
-    return f"{site.file}:{site.line} {site.source or site.call}"
+    # The name is enough in a sentence: the finding gives the whole path beside it.
+    return f"{Path(site.file).name}:{site.line} {site.source or site.call}"
 
 
 def _effect(found: Candidate) -> str:
@@ -111,9 +114,9 @@ def suggestion(found: Candidate) -> str:
     culprit, missing = found.culprit, found.missing
     if culprit is None:
         return "make what was acknowledged durable before returning"
-    at = f"{culprit.file}:{culprit.line}"
+    at = f"{Path(culprit.file).name}:{culprit.line}"
     if found.cause == "reordered" and missing is not None:
-        return f"fsync what {missing.file}:{missing.line} changes before {at}"
+        return f"fsync what {Path(missing.file).name}:{missing.line} changes before {at}"
     if found.cause == "lost":
         if any("name " in part for _, part in found.lost[:1]):
             return f"fsync the directory after {at}, before the operation returns"
