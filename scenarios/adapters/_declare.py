@@ -20,6 +20,7 @@ def declares(
     sync: str | None = None,
     guarantees: tuple[str, ...] | None = None,
     single_writer: bool = False,
+    files: tuple[str, ...] = (),
 ) -> Callable[[_Factory], _Factory]:
     """Attach the optional attributes of a subject to its factory.
 
@@ -29,10 +30,14 @@ def declares(
         sync: Method that makes all earlier writes durable, where only that is promised.
         guarantees: Names the store claims; default: all.
         single_writer: The store's own documentation rules out concurrent writers.
+        files: Source files in the standard library that are the store itself, so that findings
+            name their lines.
     """
 
     def attach(factory: _Factory) -> _Factory:
         given: dict[str, object] = {"not_found": not_found, "single_writer": single_writer}
+        if files:
+            given["files"] = files
         if corrupt is not None:
             given["corrupt"] = corrupt
         if sync is not None:

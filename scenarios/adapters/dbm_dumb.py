@@ -94,7 +94,7 @@ class Store:
         self._database.close()
 
 
-@declares(sync="sync", single_writer=True)
+@declares(sync="sync", single_writer=True, files=(dbm.dumb.__file__,))
 def open_store(directory: str) -> Store:
     """Open the database in a directory."""
     return Store(directory)
