@@ -23,6 +23,7 @@ from harness import __version__
 from harness.errors import BaselineError, InternalError, UsageError
 from harness.examine import Coverage
 from harness.finding import Candidate
+from harness.fix import prove
 from harness.intercept import rerouted
 from harness.ops import Operation, Workload, write
 from harness.oracle import GUARANTEES, SEVERITIES, Severity
@@ -449,7 +450,8 @@ def finish(
                 f"replayed only {replayed} of {_REPLAYS} times: the subject is not deterministic"
             )
             continue
-        findings.append(finding_record(small, list(models), f"{replayed}/{_REPLAYS}"))
+        fix = prove(plan.loaded, small, models, plan.depth.budget)
+        findings.append(finding_record(small, list(models), f"{replayed}/{_REPLAYS}", fix))
         repros[small.id] = msgspec.json.format(msgspec.json.encode(small.reproduction), indent=2)
     return findings, repros, unsteady
 

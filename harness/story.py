@@ -11,13 +11,16 @@ from harness.report import Culprit, FindingRecord, Fix
 __all__ = ["finding_record"]
 
 
-def finding_record(found: Candidate, profiles: list[str], replays: str) -> FindingRecord:
+def finding_record(
+    found: Candidate, profiles: list[str], replays: str, fix: Fix | None
+) -> FindingRecord:
     """Write a finding up.
 
     Args:
         found: The cause and its simplest case.
         profiles: All profiles, in the order to list them.
         replays: How many replays showed it again.
+        fix: The change that was proven to mend it, if one was.
     """
     reproduction = found.reproduction
     fault: dict[str, object] = {
@@ -42,7 +45,8 @@ def finding_record(found: Candidate, profiles: list[str], replays: str) -> Findi
         culprit=_culprit(found.culprit),
         observed=found.observed,
         allowed=list(found.allowed),
-        fix=Fix(
+        fix=fix
+        or Fix(
             change=suggestion(found),
             verified=None,
             violations_before=sum(found.profiles.values()),
