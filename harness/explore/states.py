@@ -20,7 +20,7 @@ from random import Random
 from typing import Final
 
 from harness.explore.images import ImageKey, Painter, Torn
-from harness.explore.window import Frame, Page, windows
+from harness.explore.window import Frame, Page, window_at, windows
 from harness.image import Image
 from harness.persistence.effects import Data
 from harness.persistence.model import Constraints
@@ -98,6 +98,7 @@ class Explorer:
         budget: Sets visited before sampling begins, over the whole trace.
         seed: Of the draws, where it comes to that.
         from_position: Sets that are possible before this position are left out.
+        at: Only sets that are possible at this position, whenever they became so.
 
     Attributes:
         exhaustive: Whether every set that is possible was, or will be, visited.
@@ -113,6 +114,7 @@ class Explorer:
         budget: int = BUDGET_DEFAULT,
         seed: int = 0,
         from_position: int = 0,
+        at: int | None = None,
     ) -> None:
         self.constraints = constraints
         self.budget = budget
@@ -125,19 +127,19 @@ class Explorer:
         self._newest_too = constraints.model.order == "free"
         self._painter = Painter(constraints)
         self._aside: Painter | None = None
-        self._windows = [
-            window for window in windows(constraints) if window.position >= from_position
-        ]
+        if at is not None:
+            self._windows = [window_at(constraints, at)]
+        else:
+            self._windows = [
+                window for window in windows(constraints) if window.position >= from_position
+            ]
 
     def states(self) -> Iterator[CrashState]:
         """Yield the crash states the budget reaches, earliest first, no set of effects twice."""
         for number, window in enumerate(self._windows):
             frame = Frame(self.constraints.nodes, window)
             self._painter.settle(window.offset, window.issued)
-            count: int | None = frame.new
-            if self._torn:
-                tears = frame.count_tears(newest_too=self._newest_too, sets_max=_COUNT_MAX)
-                count = None if tears is None else frame.new + tears
+            count = self._count(frame)
             if window.clipped or count is None:
                 self.exhaustive, self.possible = False, None
             elif self.possible is not None:
@@ -150,6 +152,26 @@ class Explorer:
             else:
                 self.exhaustive = False
                 yield from self._visit_some(frame, allowance)
+
+    def count(self) -> int | None:
+        """Count the sets there are without visiting them; None where they cannot be counted.
+
+        Moves nothing, so it may be asked at any time.
+        """
+        total = 0
+        for window in self._windows:
+            counted = None if window.clipped else self._count(Frame(self.constraints.nodes, window))
+            if counted is None:
+                return None
+            total += counted
+        return total
+
+    def _count(self, frame: Frame) -> int | None:
+        """Count what a window adds: its new sets, and the tears of them."""
+        if not self._torn:
+            return frame.new
+        tears = frame.count_tears(newest_too=self._newest_too, sets_max=_COUNT_MAX)
+        return None if tears is None else frame.new + tears
 
     def everything_after(self, calls: int) -> CrashState:
         """Give the state with all of the first ``calls`` calls on disk: what a kill leaves."""
@@ -210,9 +232,10 @@ class Explorer:
             Pairs of the record's position in the trace and the part of its call.
         """
         found = []
-        for number, node in enumerate(self.constraints.nodes[: state.issued]):
+        for number in range(state.offset, state.issued):
             if state.holds(number):
                 continue
+            node = self.constraints.nodes[number]
             for effect in node.effects:
                 part = effect.part
                 if (
@@ -256,7 +279,7 @@ class Explorer:
                 yield self._state(frame, taken, None, count=False)
             if self._torn:
                 for page in frame.pages:
-                    if page.fresh:
+                    if page.fresh or frame.window.alone:
                         yield from self._tears(frame, taken, page, count=False)
 
     def _informative(self, frame: Frame, allowance: int) -> Iterator[int]:
@@ -294,13 +317,14 @@ class Explorer:
     ) -> CrashState:
         self.visited += count
         full = taken | frame.settled
+        window = frame.window
         return CrashState(
-            first=frame.window.position,
+            first=frame.first(full, torn) if window.alone else window.position,
             last=frame.last(full),
             key=self._painter.key(full, torn),
-            call=frame.window.call,
+            call=window.call,
             offset=frame.offset,
-            issued=frame.window.issued,
+            issued=window.issued,
             taken=full,
             torn=torn,
         )

@@ -7,16 +7,18 @@ each call that has effects, and the start of an fsync that lifts a need. Bit k s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Final
 
 from harness.explore.ideals import Component, Order
+from harness.explore.images import Torn
 from harness.persistence.effects import Data
 from harness.persistence.model import NEVER, SECTOR, Constraints, Node
 
-__all__ = ["FREE_MAX", "Frame", "Page", "Window", "windows"]
+__all__ = ["FREE_MAX", "Frame", "Page", "Window", "window_at", "windows"]
 
 FREE_MAX: Final = 192
 """Free nodes looked at in one window; older ones that no fsync made durable are taken as on disk,
@@ -33,6 +35,7 @@ class Window:
         issued: Number of nodes issued by then.
         clipped: Whether ``offset`` also passes over nodes that could still be lost.
         later: When the first node issued after the window becomes durable.
+        alone: Whether all its sets count as new, not only those that no earlier window had.
     """
 
     position: int
@@ -40,6 +43,7 @@ class Window:
     issued: int
     clipped: bool
     later: int
+    alone: bool = False
 
     @property
     def call(self) -> int:
@@ -55,7 +59,7 @@ def windows(constraints: Constraints) -> list[Window]:
     later = [NEVER] * (len(nodes) + 1)
     for number in range(len(nodes) - 1, -1, -1):
         later[number] = min(later[number + 1], nodes[number].durable)
-    found = [Window(0, 0, 0, clipped=False, later=later[0])]
+    found = [Window(0, 0, 0, clipped=False, later=later[0], alone=True)]
     issued = offset = 0
     for position in sorted(issued_by.keys() | lifting):
         issued = issued_by.get(position, issued)
@@ -65,6 +69,18 @@ def windows(constraints: Constraints) -> list[Window]:
         start = max(offset, issued - FREE_MAX)
         found.append(Window(position, start, issued, clipped, later[issued]))
     return found
+
+
+def window_at(constraints: Constraints, position: int) -> Window:
+    """Make the window of one position alone: every set that is possible there is new in it."""
+    nodes = constraints.nodes
+    issued = bisect_right(nodes, (position + 1) // 2, key=lambda node: node.call)
+    offset = 0
+    while offset < issued and nodes[offset].durable <= position:
+        offset += 1
+    clipped = issued - offset > FREE_MAX
+    later = min((node.durable for node in nodes[issued:]), default=NEVER)
+    return Window(position, max(offset, issued - FREE_MAX), issued, clipped, later, alone=True)
 
 
 class Page:
@@ -145,7 +161,7 @@ class Frame:
             before.append((unit, needs | lifted))
         self.order = _order(now)
         self.new = self.order.count
-        if position:
+        if not window.alone:
             old = _order([(unit, needs) for unit, needs in before if not unit & self.fresh])
             self.new -= old.count
         self.pages = self._find_pages(free)
@@ -172,7 +188,7 @@ class Frame:
 
     def is_new(self, taken: int) -> bool:
         """Tell whether a set was not possible in any earlier window."""
-        if taken & self.fresh or not self.window.position:
+        if taken & self.fresh or self.window.alone:
             return True
         return any(taken & unit and lifted & ~taken for unit, lifted in self._lifted)
 
@@ -183,7 +199,10 @@ class Frame:
 
     def new_sets(self) -> Iterator[int]:
         """Yield the sets that no earlier window had, without going through all the others."""
-        if self._lifted or not self.window.position:
+        if self.window.alone:
+            yield from self.order.sets()
+            return
+        if self._lifted:
             yield from filter(self.is_new, self.order.sets())
             return
         touched: list[Component] = []
@@ -195,6 +214,21 @@ class Frame:
             if taken & self.fresh:
                 for other in others.sets():
                     yield taken | other
+
+    def first(self, taken: int, torn: Torn | None) -> int:
+        """First position at which a crash can leave a set: all is issued, no need is in the way."""
+        highest = self.offset + taken.bit_length() - 1
+        if torn is not None:
+            highest = max(highest, torn.node)
+        if highest < 0:
+            return 0
+        position = 2 * self._nodes[highest].call - 1
+        for number in range(self.offset, highest + 1):
+            if taken >> (number - self.offset) & 1:
+                for other, until in self._nodes[number].needs_until:
+                    if other >= self.offset and not taken >> (other - self.offset) & 1:
+                        position = max(position, until)
+        return position
 
     def last(self, taken: int) -> int:
         """Last position at which a crash can leave a set: before one of the rest is durable."""
@@ -252,9 +286,9 @@ class Frame:
             if own.count > sets_max:
                 return None
             everything = prod(count for c, count, _ in counts if c is not own)
-            old = (
-                prod(count for c, _, count in counts if c is not own) if self.window.position else 0
-            )
+            old = 0
+            if not self.window.alone:
+                old = prod(count for c, _, count in counts if c is not own)
             for taken in own.sets():
                 for number, _ in self.torn_towards(taken, page, newest_too=newest_too):
                     if (taken | 1 << (number - self.offset)) & self.fresh:

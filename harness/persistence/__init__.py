@@ -2,7 +2,7 @@
 
 from harness.persistence.effects import Effect, Effects, derive
 from harness.persistence.model import Constraints, Model, Node, Rule, constrain
-from harness.persistence.profiles import PROFILES, profile
+from harness.persistence.profiles import PROFILES, profile, profile_from_mapping
 
 __all__ = [
     "PROFILES",
@@ -15,4 +15,5 @@ __all__ = [
     "constrain",
     "derive",
     "profile",
+    "profile_from_mapping",
 ]

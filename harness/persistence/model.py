@@ -17,11 +17,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from harness.persistence.effects import PAGE, Cut, Data, Effect, Effects, Name, Size, Tail
 
-__all__ = ["NEVER", "SECTOR", "Constraints", "Model", "Node", "Rule", "constrain"]
+__all__ = ["NEVER", "SECTOR", "Constraints", "Loss", "Model", "Node", "Rule", "constrain"]
 
 NEVER: Final = 1 << 60
 """A position after every trace's end."""
@@ -30,12 +30,34 @@ SECTOR: Final = 512
 """Bytes a disk writes or does not write, never half."""
 
 
+Loss: TypeAlias = Literal[
+    "name",  # a name, all later ones with it
+    "name ahead",  # a name or a cut, though a later name is on disk
+    "cut",  # a truncation
+    "tail",  # the zeroing of the page a truncation ends in
+    "content",  # data and the size that would show it, or the size alone
+    "zeros",  # newly allocated data, though the size that shows it is on disk
+    "overwrite",  # data over older data
+    "replaced",  # content of a file whose rename over an existing name is on disk
+    "renamed",  # the same for a rename onto a fresh name
+    "torn",  # part of a page
+]
+"""Kinds of loss that a rule can allow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a model's rule table: what it allows or promises, and who says so."""
+    """One line of a model's rule table: what it allows or promises, and who says so.
+
+    Attributes:
+        text: The rule.
+        source: A paper, a kernel function, or a measured outcome.
+        allows: Kinds of loss that this rule is the reason for.
+    """
 
     text: str
     source: str
+    allows: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
