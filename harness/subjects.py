@@ -385,28 +385,40 @@ def _load_file(where: str, name: str) -> ModuleType:
 
 
 def _describe(name: str, factory: Callable[[str], Any], module: ModuleType) -> Subject:
-    corrupt = getattr(factory, "corrupt", None)
-    guarantees = getattr(factory, "guarantees", None)
-    sync = getattr(factory, "sync", None)
+    corrupt = _declared(factory, "corrupt")
+    guarantees = _declared(factory, "guarantees")
+    sync = _declared(factory, "sync")
     if sync is not None and not isinstance(sync, str):
         raise UsageError(f"subject {name!r}: sync must be the name of a method, not {sync!r}")
     if isinstance(guarantees, str):
         raise UsageError(f"subject {name!r}: guarantees must be names, not one string")
-    files = getattr(factory, "files", ())
+    files = _declared(factory, "files") or ()
     return Subject(
         name=name,
         factory=factory,
-        not_found=_exceptions(name, "not_found", getattr(factory, "not_found", None))
+        not_found=_exceptions(name, "not_found", _declared(factory, "not_found"))
         or (KeyError, FileNotFoundError),
         corrupt=None if corrupt is None else _exceptions(name, "corrupt", corrupt),
         sync=sync,
         guarantees=None if guarantees is None else frozenset(guarantees),
-        single_writer=bool(getattr(factory, "single_writer", False)),
-        checkpoint=getattr(factory, "checkpoint", None),
-        keys=getattr(factory, "keys", None),
-        values=getattr(factory, "values", None),
+        single_writer=bool(_declared(factory, "single_writer")),
+        checkpoint=_declared(factory, "checkpoint"),
+        keys=_declared(factory, "keys"),
+        values=_declared(factory, "values"),
         files=frozenset({str(getattr(module, "__file__", "")), *files}),
     )
+
+
+def _declared(factory: Callable[[str], Any], attribute: str) -> Any:
+    """Give an optional attribute; None where it is the store's own method.
+
+    A store's class is a factory, too, and may have a ``sync``, as every mapping has ``keys`` and
+    ``values``: those say nothing to the harness.
+    """
+    value = getattr(factory, attribute, None)
+    if isinstance(factory, type) and (inspect.isroutine(value) or isinstance(value, property)):
+        return None
+    return value
 
 
 def _exceptions(name: str, attribute: str, given: Any) -> tuple[type[BaseException], ...]:
