@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     *("errors", "trace", "image", "ops"),
     *("disk", "intercept"),
+    *("faults",),
     *("record", "script"),
     *("persistence", "explore", "statelist"),
     *("subjects", "watch", "history", "quiet", "recovery", "oracle", "workloads", "strategies"),

@@ -1,0 +1,379 @@
+"""The fault language, and the hooks that inject what it says.
+
+A fault names one call of a run and what becomes of it, in a line that a person can type and that
+parses back to the same fault::
+
+    write #2: ENOSPC, once
+    write "*.tmp" #2: ENOSPC after 512 bytes, until cleared
+    read #1: 1 bytes only, once
+    fsync #1: EIO, once
+    * #17: killed
+    disk: full at 8192 bytes
+    disk: full at 3 inodes
+
+Calls are counted from 1, those alone that have the name (``*``: any) and whose path the pattern
+matches. "N bytes only" is a short read or write that succeeds. "E after N bytes" is what a disk
+does that fills up: this write takes N bytes, and the next one to the same file fails.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final, TypeAlias
+
+from harness.disk import Hooks, Process, Verdict, Wait
+from harness.disk.calls import CALLS
+from harness.errors import Hung, Killed, UsageError
+from harness.image import Image
+from harness.trace import Fdatasync, Frame, Fsync, Record, Write
+
+__all__ = ["ERRORS", "AnyFault", "Fault", "FaultHooks", "Full", "Seen", "faults_of", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One call that fails.
+
+    Attributes:
+        call: Its name on `harness.disk.Process`; ``*`` for any.
+        number: Which of the calls that match, from 1.
+        error: Symbol of the errno it fails with; None where it is only cut short or dies.
+        after: Bytes that it moves before it stops.
+        sticky: Whether later calls that match fail too, until the fault is cleared.
+        pattern: What its path, or the last part of it, has to match; None for all.
+        killed: The process dies before the call instead.
+    """
+
+    call: str
+    number: int
+    error: str | None = None
+    after: int | None = None
+    sticky: bool = False
+    pattern: str | None = None
+    killed: bool = False
+
+    def __str__(self) -> str:
+        which = self.call if self.pattern is None else f'{self.call} "{self.pattern}"'
+        if self.killed:
+            return f"{which} #{self.number}: killed"
+        effect = self.error or ""
+        if self.after is not None:
+            effect = f"{effect} after {self.after} bytes" if effect else f"{self.after} bytes only"
+        return f"{which} #{self.number}: {effect}, {'until cleared' if self.sticky else 'once'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """A disk with room for so much, until it is cleared.
+
+    Attributes:
+        amount: How many.
+        unit: Of what: ``bytes`` of data in whole blocks of 4096, or ``inodes``, the root included.
+    """
+
+    amount: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"disk: full at {self.amount} {self.unit}"
+
+
+AnyFault: TypeAlias = Fault | Full
+
+_FULL: Final = re.compile(r"disk: full at (\d+) (bytes|inodes)")
+_FAULT: Final = re.compile(
+    r'(?P<call>\*|[a-z0-9_]+)(?: "(?P<pattern>[^"]+)")? #(?P<number>\d+): '
+    r"(?:(?P<killed>killed)|(?:(?P<only>\d+) bytes only|(?P<error>E[A-Z0-9]+)"
+    r"(?: after (?P<after>\d+) bytes)?), (?P<how>once|until cleared))"
+)
+
+
+def parse(text: str) -> AnyFault:
+    """Read a fault back.
+
+    Raises:
+        UsageError: It is none.
+    """
+    full = _FULL.fullmatch(text)
+    if full:
+        return Full(int(full[1]), full[2])
+    found = _FAULT.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f'fault {text!r}: not understood; write it like \'write "*.tmp" #2: ENOSPC after 512 '
+            "bytes, once' (`harness list faults`)"
+        )
+    call, error = found["call"], found["error"]
+    if call != "*" and call not in CALLS:
+        raise UsageError(f"fault {text!r}: there is no call {call!r}")
+    if error is not None and not isinstance(getattr(errno, error, None), int):
+        raise UsageError(f"fault {text!r}: there is no error {error!r}")
+    if int(found["number"]) < 1:
+        raise UsageError(f"fault {text!r}: calls are counted from 1")
+    after = found["only"] or found["after"]
+    return Fault(
+        call,
+        int(found["number"]),
+        error,
+        None if after is None else int(after),
+        found["how"] == "until cleared",
+        found["pattern"],
+        found["killed"] is not None,
+    )
+
+
+_CREATING: Final = ("ENOSPC", "EDQUOT", "EROFS")
+_WRITING: Final = ("ENOSPC", "EDQUOT", "EIO")
+_NAMING: Final = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES")
+_REMOVING: Final = ("EIO", "EROFS", "EACCES")
+
+ERRORS: Final[dict[str, tuple[str, ...]]] = {
+    "open": ("EIO", "EMFILE", "ENFILE", "EACCES"),
+    "close": _WRITING,
+    **dict.fromkeys(("read", "readinto", "pread", "readv", "preadv"), ("EIO",)),
+    **dict.fromkeys(("write", "pwrite", "writev", "pwritev"), _WRITING),
+    **dict.fromkeys(("sendfile", "copy_file_range", "posix_fallocate"), _WRITING),
+    **dict.fromkeys(("ftruncate", "truncate"), ("EIO", "ENOSPC", "EROFS")),
+    **dict.fromkeys(("fsync", "fdatasync"), ("EIO", "ENOSPC", "EDQUOT")),
+    **dict.fromkeys(("rename", "link", "symlink", "mkdir", "mknod"), _NAMING),
+    **dict.fromkeys(("unlink", "rmdir"), _REMOVING),
+    **dict.fromkeys(("stat", "access", "readlink"), ("EIO", "EACCES")),
+    "fstat": ("EIO",),
+    **dict.fromkeys(("listdir", "scandir"), ("EIO", "EMFILE", "EACCES")),
+    "flock": ("ENOLCK",),
+    "posix_lock": ("ENOLCK",),
+}
+"""The errors that each call can really give, from its manual page (section 2, ERRORS); those that
+say that the caller asked for nonsense (EBADF, EINVAL) are no faults. An open that creates a file
+can also give ENOSPC, EDQUOT and EROFS, and one that only writes EROFS."""
+
+_READS: Final = frozenset({"read", "readinto", "pread", "readv", "preadv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A call that a run made, as far as its faults depend on it.
+
+    Attributes:
+        call: Its name.
+        number: Which call of that name, from 1.
+        size: Bytes it moved at most; None for a call that moves none.
+        flags: Of an open.
+        existed: Whether what an open names was there.
+        serial: Which call at all, from 1.
+    """
+
+    call: str
+    number: int
+    size: int | None
+    flags: int
+    existed: bool
+    serial: int
+
+
+def faults_of(seen: Seen, *, short: bool = False) -> list[Fault]:
+    """List the faults that a call can suffer.
+
+    Args:
+        seen: The call.
+        short: Only the most telling ones: one error, for good, and one cut.
+    """
+    errors = ERRORS.get(seen.call, ())
+    if seen.call == "open":
+        if seen.flags & os.O_CREAT and not seen.existed:
+            errors = (*_CREATING, *errors)
+        elif seen.flags & (os.O_WRONLY | os.O_RDWR):
+            errors = ("EROFS", *errors)
+    found = [
+        Fault(seen.call, seen.number, error, sticky=sticky)
+        for error in (errors[:1] if short else errors)
+        for sticky in (False, True)
+        # A descriptor is closed once; a name is looked up under one error as under another.
+        if not (sticky and seen.call == "close")
+    ]
+    for cut in _cuts(seen, short=short):
+        found.append(Fault(seen.call, seen.number, after=cut))
+        if seen.call not in _READS:
+            found.append(Fault(seen.call, seen.number, "ENOSPC", cut))
+            if not short:
+                found.append(Fault(seen.call, seen.number, "EIO", cut, sticky=True))
+    return found
+
+
+def _cuts(seen: Seen, *, short: bool) -> list[int]:
+    """Lengths at which a call that moves bytes may stop: its ends, and each sector and page near.
+
+    Bounded: the first and last sector and page boundaries, which is where stores differ.
+    """
+    size = seen.size
+    if size is None or size < 2 or CALLS[seen.call].moves is False:  # noqa: PLR2004
+        return []
+    if short:
+        return [size // 2]
+    wanted = {1, size // 2, size - 1, 512, 4096, size - 1 & ~511, size - 1 & ~4095}
+    return sorted(cut for cut in wanted if 0 < cut < size)
+
+
+class FaultHooks(Hooks):
+    """Injects faults, counts that they fired, and hands everything on to a recorder.
+
+    Args:
+        fault: What to inject; None only lists the calls.
+        recorder: Who else is to see the run; its ``at`` names the line a fault struck.
+        reverts: Whether a failed fsync takes the file's memory back to what is on disk, as btrfs
+            does; otherwise the pages stay as they are and are marked clean (ext4, xfs).
+
+    Attributes:
+        fired: Calls that the fault made fail, or cut short.
+        at: The subject's frames at the first of them.
+        struck: What that call was, in words.
+        image: What the disk held right before it.
+        seen: All calls, where there is no fault.
+        serial: Calls so far.
+    """
+
+    def __init__(
+        self, fault: AnyFault | None = None, recorder: Any = None, *, reverts: bool = False
+    ) -> None:
+        self.fault = fault
+        self.fired = 0
+        self.at: tuple[Frame, ...] = ()
+        self.struck = ""
+        self.image: Image | None = None
+        self.seen: list[Seen] = []
+        self.serial = 0
+        self._recorder = recorder
+        self._reverts = reverts
+        self._matched = 0
+        self._counts: dict[str, int] = {}
+        self._pending: int | None = None
+        self._asked: int | None = None
+        self._durable: dict[int, bytes] = {}
+        self._process: Process | None = None
+
+    def clear(self) -> None:
+        """End the fault: the disk is well again."""
+        self.fault = None
+        self._pending = None
+
+    def rearm(self, fault: AnyFault) -> None:
+        """Inject a fault again, counting its calls from now on."""
+        self.fault = fault
+        self._matched = 0
+        self._pending = None
+
+    def before(self, process: Process, call: str, **details: Any) -> Verdict | None:
+        self.serial += 1
+        self._process = process
+        size = _size(details)
+        self._asked = size
+        fault = self.fault
+        if fault is None:
+            count = self._counts[call] = self._counts.get(call, 0) + 1
+            existed = call != "open" or process.peek(details["path"], details["dir_fd"]) is not None
+            flags = details.get("flags", 0) if call == "open" else 0
+            self.seen.append(Seen(call, count, size, flags, existed, self.serial))
+            return None
+        if isinstance(fault, Full):
+            return None
+        if self._pending is not None and details["ino"] == self._pending and call == fault.call:
+            self._fire(process, call, details)
+            if not fault.sticky:
+                self._pending = None
+            raise OSError(getattr(errno, fault.error or "EIO"), fault.error)
+        if not self._matches(fault, call, details["paths"]):
+            return None
+        self._matched += 1
+        if self._matched < fault.number or (self._matched > fault.number and not fault.sticky):
+            return None
+        self._fire(process, call, details)
+        if fault.killed:
+            process.kill()
+            raise Killed(f"process {process.number} was killed")
+        if fault.after is not None:
+            if fault.error is not None:
+                if self._matched > fault.number:
+                    raise OSError(getattr(errno, fault.error), fault.error)
+                self._pending = details["ino"]
+            return Verdict(limit=fault.after)
+        if self._reverts and call in ("fsync", "fdatasync") and details["ino"] is not None:
+            self._revert(process, details["ino"])
+        raise OSError(getattr(errno, fault.error or "EIO"), fault.error)
+
+    def record(self, record: Record) -> None:
+        if self._recorder is not None:
+            self._recorder.record(record)
+        if isinstance(self.fault, Full) and (
+            record.error in ("ENOSPC", "EDQUOT")
+            or (
+                isinstance(record, Write)
+                and self._asked is not None
+                and len(record.data) < self._asked
+            )
+        ):
+            self._note(type(record).__name__.lower(), getattr(record, "path", ""), record.error)
+        if (
+            self._reverts
+            and isinstance(record, Fsync | Fdatasync)
+            and record.error is None
+            and record.ino is not None
+            and self._process is not None
+        ):
+            content = self._process.machine.image().contents.get(record.ino)
+            if content is not None:
+                self._durable[record.ino] = content
+
+    def blocked(self, process: Process, wait: Wait) -> None:
+        # Nobody else runs: the store waits for ever, perhaps for a lock it failed to give back.
+        raise Hung(f"process {process.number} waits for ever for {wait}")
+
+    @staticmethod
+    def _matches(fault: Fault, call: str, paths: tuple[str, ...]) -> bool:
+        if fault.call not in ("*", call):
+            return False
+        pattern = fault.pattern
+        return pattern is None or any(
+            fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
+            for path in paths
+        )
+
+    def _fire(self, process: Process, call: str, details: dict[str, Any]) -> None:
+        if not self.fired:
+            self.image = process.machine.image()
+        self._note(call, ", ".join(map(repr, details["paths"])), None)
+
+    def _note(self, call: str, paths: str, error: str | None) -> None:
+        if not self.fired:
+            self.struck = f"{call}({paths})" + (f" = {error}" if error else "")
+            if self._recorder is not None:
+                self.at = self._recorder.at()
+        self.fired += 1
+
+    def _revert(self, process: Process, ino: int) -> None:
+        machine = process.machine
+        if ino not in machine.image().contents:
+            return  # a directory
+        kept = self._durable.get(ino)
+        if kept is None:
+            try:
+                kept = machine.main.boot.content(ino)
+            except KeyError:
+                kept = b""  # made in this run and never synced
+        machine.replace_content(ino, kept)
+
+
+def _size(details: dict[str, Any]) -> int | None:
+    """Bytes that a call is to move."""
+    for name in ("data", "buffer"):
+        if name in details:
+            return memoryview(details[name]).nbytes
+    for name in ("n", "count"):
+        if isinstance(details.get(name), int):
+            return int(details[name])
+    if "buffers" in details:
+        return sum(memoryview(one).nbytes for one in details["buffers"])
+    return None
