@@ -44,19 +44,21 @@ _LATER: Final = {
 @debug_option
 def listing(what: str, *, as_json: bool) -> None:
     """List profiles with their rules, guarantees, faults, or scenarios."""
-    entries = {
-        "profiles": _profiles,
-        "guarantees": _guarantees,
-        "faults": _faults,
-        "scenarios": _scenarios,
-    }[what]()
+    if what == "profiles":
+        _profiles(as_json=as_json)
+        return
+    entries = {"guarantees": _guarantees, "faults": _faults, "scenarios": _scenarios}[what]()
     if as_json:
-        import msgspec  # noqa: PLC0415 - slow to import
-
-        emit_json(msgspec.json.format(msgspec.json.encode({what: entries}), indent=2))
+        _emit_document(what, entries)
         return
     for entry in entries:
         _print(entry)
+
+
+def _emit_document(what: str, entries: list[dict[str, object]]) -> None:
+    import msgspec  # noqa: PLC0415 - slow to import
+
+    emit_json(msgspec.json.format(msgspec.json.encode({what: entries}), indent=2))
 
 
 def _print(entry: dict[str, object]) -> None:
@@ -66,20 +68,11 @@ def _print(entry: dict[str, object]) -> None:
     if entry.get("subject"):
         text = f"{text} ({entry['subject']})"
     emit(name)
-    _wrap(text, "    ", "    ")
-    rules = entry.get("rules", [])
-    assert isinstance(rules, list)
-    for rule in rules:
-        _wrap(rule["rule"], "    - ", "      ")
-        _wrap(f"[{rule['source']}]", "      ", "       ")
-
-
-def _wrap(text: str, first: str, rest: str) -> None:
     lines = textwrap.wrap(
         text,
         80,
-        initial_indent=first,
-        subsequent_indent=rest,
+        initial_indent="    ",
+        subsequent_indent="    ",
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -87,19 +80,16 @@ def _wrap(text: str, first: str, rest: str) -> None:
         emit(line)
 
 
-def _profiles() -> list[dict[str, object]]:
+def _profiles(*, as_json: bool) -> None:
     from harness import config  # noqa: PLC0415 - slow to import
     from harness.persistence import PROFILES  # noqa: PLC0415
+    from harness.statelist import describe_profiles, profile_table  # noqa: PLC0415
 
-    custom = config.load(Path.cwd()).custom
-    return [
-        {
-            "name": model.name,
-            "text": model.title,
-            "rules": [{"rule": rule.text, "source": rule.source} for rule in model.rules],
-        }
-        for model in (*PROFILES.values(), *custom.values())
-    ]
+    models = (*PROFILES.values(), *config.load(Path.cwd()).custom.values())
+    if as_json:
+        _emit_document("profiles", profile_table(models))
+    else:
+        emit(describe_profiles(models))
 
 
 def _guarantees() -> list[dict[str, object]]:

@@ -47,8 +47,8 @@ def cli() -> None:
     against named guarantees.
 
     \b
-      harness check                      the reference store: everything holds
-      harness check mypkg.store:open     yours: any function that opens a directory
+      harness check                     the reference store: everything holds
+      harness check mypkg.store:open    yours: a function that opens a directory
 
     \b
     Exit codes: 0 conforms, 1 violated, 2 bad usage or configuration,

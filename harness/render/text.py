@@ -225,6 +225,12 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     for (profile, workloads, faults, states, extent), guarantees in rows.items():
         line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {extent}"
         yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
+    notes: dict[str, dict[str, None]] = {}
+    for one in verdicts:
+        if one.verdict == "held" and one.note is not None:
+            notes.setdefault(one.note, {})[one.profile] = None
+    for note, profiles in notes.items():
+        yield from _wrapped(f"{', '.join(profiles)}: {note}", "", "    ")
 
 
 _DIGITS_MAX: Final = 15
@@ -266,5 +272,4 @@ def _closing(report: Report, directory: Path | None) -> Iterator[Text]:
     elif names == {"held"}:
         yield Text("conforms: every verdict held", "bold green")
     else:
-        others = ", ".join(sorted(names - {"held"}))
-        yield Text(f"inconclusive: nothing found, but {others} as said above", "bold yellow")
+        yield Text("inconclusive: nothing found, but see above what was not judged", "bold yellow")
