@@ -18,7 +18,7 @@ ORDER = [
     *("record", "script"),
     *("persistence", "explore", "statelist"),
     *("subjects", "watch", "history", "quiet", "recovery", "oracle", "workloads", "strategies"),
-    *("examine", "diagnose", "report", "finding", "unit", "replay", "shrink", "story"),
+    *("examine", "diagnose", "report", "finding", "unit", "replay", "shrink", "fix", "story"),
     *("render", "runner", "gathering", "gate"),
     *("config", "cli", "pytest_plugin", "__main__"),
 ]
