@@ -124,7 +124,7 @@ class _Case:
         return None
 
     def violations(self, state: CrashState) -> Iterator[Violation]:
-        observation = self.examination.observe(state.key, None, state)
+        observation = self.examination.observe(state)
         return self.examination.violations(state, observation)
 
     def needs(self, node: int) -> int:
@@ -152,14 +152,12 @@ class _NestedCase(_Case):
         self.position = sighting.nested.first
         self._outer = sighting.state
         # The recovery once more, this time asking which line makes each call.
-        self.explorer = self.examination.nested_explorer(
-            self.examination.observe(self._outer.key, None, self._outer), lines=True
-        )
+        self.explorer = self.examination.nested_explorer(self._outer, lines=True)
         self._start()
 
     def violations(self, state: CrashState) -> Iterator[Violation]:
         image = self.explorer.image(state)
-        return self.examination.nested_violations(self._outer, state.key, image)
+        return self.examination.nested_violations(self._outer, image)
 
 
 def diagnose(sighting: Sighting) -> Diagnosis:

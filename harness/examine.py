@@ -10,12 +10,17 @@ Three kinds of crash are judged here, all computed from recorded traces:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import insort_right
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Final
 
+from harness.aftermath import NESTED_BUDGET, Aftermath, aftermath
 from harness.disk import Machine
 from harness.errors import CallLimitExceeded, Hung
-from harness.explore import CrashState, Explorer, ImageKey
+from harness.explore import CrashState, Explorer, Shortcuts
 from harness.history import DIRECTORY, Event, Recording
 from harness.image import Image
 from harness.intercept import active
@@ -24,9 +29,10 @@ from harness.oracle import Judge, Segment, Violation
 from harness.persistence import Constraints, Model, constrain, derive
 from harness.record import Recorder
 from harness.recovery import FOLLOW_SHORT, RESTART, Observation, Prober, Reading
+from harness.reuse import Asked, Trie, translated
 from harness.trace import Record, is_call
 
-__all__ = ["Coverage", "Examination", "Sighting", "after_kill", "examine"]
+__all__ = ["Coverage", "Examination", "Sighting", "Sightings", "after_kill", "examine"]
 
 
 @dataclass(slots=True)
@@ -92,6 +98,67 @@ class Sighting:
     nested: CrashState | None = None
 
 
+class Sightings:
+    """The violations seen: all of them counted, the simplest of each sort kept.
+
+    Memory does not grow with them, though it grows with their sorts; of one guarantee broken in
+    one way, sorts beyond the first few (another key, another operation) count as the last of them.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[object, ...], list[tuple[tuple[int, int], Sighting]]] = {}
+        self._counts: Counter[tuple[object, ...]] = Counter()
+        self._sorts: dict[tuple[object, ...], list[tuple[object, ...]]] = {}
+
+    def add(self, sighting: Sighting) -> None:
+        """Count a violation, and keep it if it is among the simplest of its sort."""
+        violation = sighting.violation
+        coarse = (
+            violation.guarantee,
+            violation.kind,
+            sighting.nested is None,
+            sighting.examination.kill_at is None,
+        )
+        sort: tuple[object, ...] = (
+            *coarse,
+            violation.key,
+            violation.concerns,
+            violation.destroyed_by,
+        )
+        group = self._groups.get(sort)
+        if group is None:
+            sorts = self._sorts.setdefault(coarse, [])
+            if len(sorts) < _SORTS_MAX:
+                sorts.append(sort)
+                group = self._groups[sort] = []
+            else:
+                sort = sorts[-1]
+                group = self._groups[sort]
+        self._counts[sort] += 1
+        state = sighting.state
+        losses = state.issued - state.offset - state.taken.bit_count(), state.first
+        if len(group) < DIAGNOSED_MAX or losses < group[-1][0]:
+            insort_right(group, (losses, sighting), key=itemgetter(0))
+            del group[DIAGNOSED_MAX:]
+
+    def count(self, guarantee: str) -> int:
+        """Count the violations of one guarantee."""
+        return sum(count for sort, count in self._counts.items() if sort[0] == guarantee)
+
+    def sorts(self, guarantees: Collection[str]) -> Iterator[tuple[int, list[Sighting]]]:
+        """Yield, for each sort, how many there were, and the simplest, simplest first."""
+        for sort, group in self._groups.items():
+            if sort[0] in guarantees:
+                yield self._counts[sort], [sighting for _, sighting in group]
+
+
+DIAGNOSED_MAX: Final = 3
+"""Crash states kept, to be diagnosed, of those that break one promise in one way."""
+
+_SORTS_MAX: Final = 64
+"""Sorts told apart of violations of one guarantee in one way."""
+
+
 @dataclass
 class Examination:
     """One trace under one persistence model, with everything needed to judge its crash states.
@@ -102,7 +169,6 @@ class Examination:
         records: The trace: the run's, or its beginning and what a successor did.
         events: The history that goes with it.
         prober: Recovers images.
-        observations: What each image led to, shared by all examinations of one workload.
         from_position: Crash states possible before this position are left to another examination.
         budget: Sets of effects visited before sampling.
         kill_at: Calls after which the first process died, in a mixed failure.
@@ -113,7 +179,6 @@ class Examination:
     records: list[Record]
     events: list[Event]
     prober: Prober
-    observations: dict[ImageKey, Observation]
     from_position: int = 0
     budget: int = 20_000
     kill_at: int | None = None
@@ -131,21 +196,49 @@ class Examination:
             from_position=self.from_position,
         )
         self.judge = Judge(self.events, self.recording.initial, syncs=subject.sync is not None)
+        self.looked_back = False
+        self._aftermaths: Trie[Aftermath] = Trie()
+        self._shortcuts = Shortcuts[Aftermath](self.explorer)
 
-    def observe(self, key: ImageKey, image: Image | None, state: CrashState) -> Observation:
-        """Recover an image, unless an equal one was recovered before."""
-        found = self.observations.get(key)
-        if found is None:
-            found = self.prober.probe(image or self.explorer.image(state))
-            self.observations[key] = found
+    def observe(self, state: CrashState) -> Observation:
+        """Recover the image of a state, or know already what comes of it."""
+        return self.prober.probe(self.explorer.view(state))
+
+    def aftermath(self, state: CrashState, *, nested: bool) -> Aftermath:
+        """Recover the image of a state of the walk, and what a crash in that recovery leaves.
+
+        Args:
+            state: The state the explorer gave last.
+            nested: Whether to crash in the recovery.
+        """
+        prober = self.prober
+        found = self._shortcuts.find(state) if prober.reusing else None
+        if found is not None:
+            prober.reuse(found.observation, self._shortcuts.view(state))
+            return found
+        view = self._shortcuts.view(state)
+        asked = Asked(view)
+        if prober.reusing and nested:
+            found = self._aftermaths.find(asked)
+        if found is not None:
+            prober.reuse(found.observation, view)
+        elif nested:
+            asked = Asked(asked)
+            found = aftermath(prober, self.model, asked, seed=self.recording.seed)
+            if prober.reusing:
+                self._aftermaths.add(asked.notes, found)
+        else:
+            found = Aftermath(prober.probe(asked))
+        self._shortcuts.add(state, view, found)
         return found
 
     def reading_before(self, state: CrashState, segment: Segment) -> Reading | None:
         """Give the reading of a crash state without the effects of the operation in flight."""
         assert segment.in_flight is not None
+        self.looked_back = True
         invoked = self.events[segment.in_flight].invoked
         earlier = self.explorer.without(state, after_call=invoked)
-        return self.observe(earlier.key, None, earlier).first
+        return self.observe(earlier).first
 
     def violations(self, state: CrashState, observation: Observation) -> Iterator[Violation]:
         """Judge one crash state at every moment of the history it can follow."""
@@ -166,73 +259,66 @@ class Examination:
         yield from judge.listing(observation.first, state.first)
         yield from judge.recovery(observation, state.first)
 
-    def nested(self, state: CrashState, observation: Observation) -> Iterator[Sighting]:
-        """Crash while the store recovers from a state, and judge what the next recovery shows."""
-        if not observation.records or observation.first.opened is not None:
-            return
-        explorer = self.nested_explorer(observation)
-        for inner in explorer.states():
-            for violation in self.nested_violations(state, inner.key, explorer.image(inner)):
+    def nested(self, state: CrashState, found: Aftermath) -> Iterator[Sighting]:
+        """Judge what the recovery after a crash in the recovery from a state shows."""
+        segments = list(self.judge.spanned(state.first, state.last))
+        for inner, second in found.seconds:
+            for violation in self.judge.after_recovery_crash(
+                found.observation.first, second.first, segments, state.first
+            ):
                 yield Sighting(violation, self, state, inner)
 
-    def nested_explorer(self, observation: Observation, *, lines: bool = False) -> Explorer:
-        """Explore the crash states of a recovery.
+    def nested_explorer(self, state: CrashState, *, lines: bool = False) -> Explorer:
+        """Explore the crash states of the recovery from a state.
 
         Args:
-            observation: The recovery.
+            state: The state.
             lines: Whether to run it again so that its trace names source lines.
         """
-        records = observation.records
+        image = self.explorer.image(state)
         if lines:
-            records = self.prober.records(observation.image)
+            records = self.prober.records(image)
+        else:
+            observation, asked = self.prober.numbered(image)
+            records = translated(observation.records, asked, image.first_free())
         return Explorer(
-            constrain(derive(records, observation.image), self.model),
-            budget=_NESTED_BUDGET,
+            constrain(derive(records, image), self.model),
+            budget=NESTED_BUDGET,
             seed=self.recording.seed,
             from_position=1,
         )
 
-    def nested_violations(
-        self, state: CrashState, key: ImageKey, image: Image
-    ) -> Iterator[Violation]:
+    def nested_violations(self, state: CrashState, image: Image) -> Iterator[Violation]:
         """Judge one image that a crash during the recovery from a state leaves."""
-        second = self.observations.get(key)
-        if second is None:
-            second = self.observations[key] = self.prober.probe(image)
-        first = self.observe(state.key, None, state)
+        first, second = self.observe(state), self.prober.probe(image)
         segments = list(self.judge.spanned(state.first, state.last))
         return self.judge.after_recovery_crash(first.first, second.first, segments, state.first)
-
-
-_NESTED_BUDGET = 256
 
 
 def examine(
     recording: Recording,
     model: Model,
     prober: Prober,
-    observations: dict[ImageKey, Observation],
     *,
     budget: int,
     mixed: bool,
-) -> tuple[Coverage, list[Sighting]]:
+) -> tuple[Coverage, Sightings]:
     """Judge every crash state of a recorded workload under one model.
 
     Args:
         recording: The workload's run.
         model: The persistence model.
         prober: Recovers images.
-        observations: What images led to so far; added to.
         budget: Sets of effects visited before sampling.
         mixed: Whether to judge power cuts after a kill as well.
 
     Returns:
-        What was covered, and every violation seen.
+        What was covered, and the violations seen.
     """
     examination = Examination(
-        recording, model, recording.records, recording.events, prober, observations, budget=budget
+        recording, model, recording.records, recording.events, prober, budget=budget
     )
-    coverage, sightings = Coverage(workloads=1), list[Sighting]()
+    coverage, sightings = Coverage(workloads=1), Sightings()
     _walk(examination, coverage, sightings, nested=True)
     if mixed and model.order != "returned":
         calls = examination.constraints.effects.calls
@@ -245,36 +331,64 @@ def examine(
 
 
 def _walk(
-    examination: Examination, coverage: Coverage, sightings: list[Sighting], *, nested: bool
+    examination: Examination, coverage: Coverage, sightings: Sightings, *, nested: bool
 ) -> None:
-    explorer, seen, positions = examination.explorer, set[ImageKey](), set[int]()
-    nested_seen: set[ImageKey] = set()
+    explorer, judge = examination.explorer, examination.judge
+    seen, positions = set[int](), set[int]()
+    distinct = 0
+    # Spans of the history in which an observation broke nothing: nothing will, the next time.
+    clean: dict[tuple[int, int, int], Aftermath] = {}
+    first = last = -1
     for state in explorer.states():
-        positions.add(state.first)
         coverage.judged += 1
-        if state.key not in seen:
-            seen.add(state.key)
-            coverage.states += 1
-        observation = examination.observe(state.key, None, state)
-        segment = next(examination.judge.spanned(state.first, state.first))
-        coverage.acknowledged += segment.acknowledged > 1
-        coverage.interrupted += segment.in_flight is not None
+        key = hash(state.key)
+        if key not in seen:
+            if len(seen) >= _SEEN_MAX:
+                seen.clear()
+            seen.add(key)
+            distinct += 1
+        if state.first != first or state.last != last:
+            first, last = state.first, state.last
+            positions.add(first)
+            span = judge.span(first, last)
+            begun = judge.segments[span[0]]
+            acknowledged, in_flight = begun.acknowledged > 1, begun.in_flight is not None
+        coverage.acknowledged += acknowledged
+        coverage.interrupted += in_flight
+        found = examination.aftermath(state, nested=nested)
+        observation = found.observation
         coverage.opened += observation.first.opened is None
-        sightings.extend(
-            Sighting(violation, examination, state)
-            for violation in examination.violations(state, observation)
-        )
-        if nested and state.key not in nested_seen:
-            nested_seen.add(state.key)
-            sightings.extend(examination.nested(state, observation))
+        known = (id(found), *span)
+        if known in clean:
+            continue
+        examination.looked_back = False
+        broken = [
+            Sighting(v, examination, state) for v in examination.violations(state, observation)
+        ]
+        broken += examination.nested(state, found)
+        for sighting in broken:
+            sightings.add(sighting)
+        if not broken and not examination.looked_back:
+            if len(clean) >= _CLEAN_MAX:
+                clean.clear()
+            clean[known] = found  # kept, so that no other object gets its identity
+    coverage.states += distinct
     coverage.faults += len(positions)
     coverage.exhaustive = coverage.exhaustive and explorer.exhaustive
     if explorer.exhaustive and coverage.possible is not None:
-        coverage.possible += len(seen)
+        coverage.possible += distinct
     elif explorer.possible is None:
         coverage.possible = None
     elif coverage.possible is not None:
         coverage.possible += explorer.possible
+
+
+_SEEN_MAX: Final = 1 << 18
+"""Images told apart in one walk; one that comes back after as many others counts again."""
+
+
+_CLEAN_MAX: Final = 1 << 14
+"""Pairs of an outcome and a span of the history remembered as fine."""
 
 
 def after_kill(examination: Examination, calls: int) -> Examination | None:
@@ -326,7 +440,6 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
         [*before, *recorder.records],
         events,
         examination.prober,
-        examination.observations,
         from_position=2 * calls + 1,
         budget=max(examination.budget // 8, 256),
         kill_at=calls,

@@ -16,13 +16,12 @@ from msgspec import structs
 
 from harness.diagnose import Site
 from harness.examine import examine
-from harness.explore import ImageKey
 from harness.finding import Candidate
 from harness.history import Event, Recording, record
 from harness.intercept import rerouted
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.recovery import Observation, Prober
+from harness.recovery import Prober
 from harness.report import Fix
 from harness.subjects import Subject
 from harness.trace import Create, Fsync, Link, Mkdir, Record, Rename, Unlink, Write, is_call
@@ -67,13 +66,12 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
         prober = Prober(
             subject, workload.keys, seed=crash.seed, follow=found.guarantee == "recovery"
         )
-        observations: dict[ImageKey, Observation] = {}
 
         def broken(run: Recording) -> int:
             count = 0
             for model in chosen:
-                _, sightings = examine(run, model, prober, observations, budget=budget, mixed=False)
-                count += sum(s.violation.guarantee == found.guarantee for s in sightings)
+                _, sightings = examine(run, model, prober, budget=budget, mixed=False)
+                count += sightings.count(found.guarantee)
             return count
 
         before = broken(recording)

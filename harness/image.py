@@ -56,6 +56,9 @@ class BootSource(Protocol):
     def content(self, ino: int) -> bytes:
         """Content of a file."""
 
+    def read(self, ino: int, offset: int, count: int) -> bytes:
+        """At most ``count`` bytes of a file at ``offset``; fewer only at its end."""
+
     def target(self, ino: int) -> str:
         """Target of a symbolic link."""
 
@@ -103,6 +106,9 @@ class Image:
 
     def content(self, ino: int) -> bytes:
         return self.contents[ino]
+
+    def read(self, ino: int, offset: int, count: int) -> bytes:
+        return self.contents[ino][offset : offset + count]
 
     def target(self, ino: int) -> str:
         return self.targets[ino]

@@ -144,11 +144,14 @@ class Judge:
 
     def spanned(self, first: int, last: int) -> Iterator[Segment]:
         """Yield the segments that a span of positions touches."""
-        number = max(bisect_right(self._starts, first) - 1, 0)
-        for segment in self.segments[number:]:
-            if segment.first > last:
-                return
-            yield segment
+        begin, end = self.span(first, last)
+        for number in range(begin, end + 1):
+            yield self.segments[number]
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Give the numbers of the first and the last segment that a span of positions touches."""
+        begin = max(bisect_right(self._starts, first) - 1, 0)
+        return begin, max(bisect_right(self._starts, last) - 1, begin)
 
     # -- readings ------------------------------------------------------------------------------
 

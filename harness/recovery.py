@@ -13,10 +13,11 @@ from typing import Final, TypeVar
 from harness.disk import Hooks, Machine, Process, Wait
 from harness.errors import CallLimitExceeded, HarnessError, Hung, SimulationError
 from harness.history import DIRECTORY
-from harness.image import Image
+from harness.image import BootSource
 from harness.intercept import active
 from harness.quiet import bury
 from harness.record import Recorder
+from harness.reuse import Asked, Trie, translated
 from harness.subjects import Outcome, Raised, Session, Subject
 from harness.trace import Record
 from harness.watch import watched
@@ -30,6 +31,9 @@ CALLS_MAX: Final = 200_000
 
 RESTART: Final = 1_000_003
 """Added to a run's seed for the machine it restarts on."""
+
+CHECKED_EVERY: Final = 1_000
+"""Of so many recoveries that another one stands for, one is run all the same, and compared."""
 
 FOLLOW_SHORT: Final = b"\x01follow-up"
 FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
@@ -69,21 +73,25 @@ class FollowUp:
     later: Reading | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything that one image led to.
+    """Everything that one image led to, and every image that answers alike.
 
     Attributes:
-        image: The image.
+        number: Different for different observations of one prober.
         first: What the first recovery showed.
-        records: What the first recovery changed on disk.
+        records: What the first recovery changed on disk, inodes numbered by `harness.reuse.Asked`.
         follow: The follow-up, where it was asked for.
     """
 
-    image: Image
+    number: int
     first: Reading
     records: list[Record]
     follow: FollowUp | None = None
+
+    def agrees(self, other: Observation) -> bool:
+        """Tell whether another run of the same came to the same."""
+        return (self.first, self.records, self.follow) == (other.first, other.records, other.follow)
 
 
 class _Light(Hooks):
@@ -111,51 +119,113 @@ class Prober:
         keys: The keys to read, of the workload.
         seed: Of the simulated machines.
         follow: Whether to use the store after it recovered.
+        reuse: Whether an image that answers as an earlier one did is taken to lead to the same.
 
     Attributes:
         executed: Recoveries run.
+        reused: Recoveries that another one stood for.
+        reusing: Whether that is still done; see `harness.reuse`.
+        distrust: Why not, where the subject turned out not to be a function of its disk.
     """
 
     def __init__(
-        self, subject: Subject, keys: tuple[str, ...], *, seed: int = 0, follow: bool = True
+        self,
+        subject: Subject,
+        keys: tuple[str, ...],
+        *,
+        seed: int = 0,
+        follow: bool = True,
+        reuse: bool = True,
     ) -> None:
         self._subject = subject
         self._keys = keys
-        # Not the recorded run's: a restarted process draws other temporary names than the one
-        # that crashed, and must not stumble over its own leftovers.
-        self._seed = seed + RESTART
+        self._seed = seed
         self._follow = follow
-        self.executed = 0
+        self._trie: Trie[Observation] = Trie()
+        self._number = 0
+        self.executed = self.reused = 0
+        self.reusing = reuse
+        self.distrust: str | None = None
 
-    def probe(self, image: Image) -> Observation:
-        """Recover one image and take down what it shows.
+    def probe(self, source: BootSource) -> Observation:
+        """Recover one image and take down what it shows, or know it already.
 
         Raises:
             SimulationError: The store did something the simulated machine cannot stand in for.
         """
+        return self.numbered(source)[0]
+
+    def numbered(self, source: BootSource) -> tuple[Observation, Asked]:
+        """As `probe`, for one who needs the records.
+
+        Returns:
+            The observation, and the numbering of inodes that its records use.
+
+        Raises:
+            SimulationError: The store did something the simulated machine cannot stand in for.
+        """
+        asked = Asked(source)
+        if self.reusing:
+            found = self._trie.find(asked)
+            if found is not None:
+                self.reuse(found, source)
+                return found, asked
+            # Its questions are noted afresh, to be held against those that led here.
+            asked = Asked(asked)
+        observation = self._run(asked)
+        if self.reusing and not self._trie.add(asked.notes, observation):
+            self._stop(
+                "two recoveries that got the same answers from the disk asked it "
+                "different questions"
+            )
+        return observation, asked
+
+    def reuse(self, found: Observation, source: BootSource) -> None:
+        """Count an observation that stands for the recovery of another image.
+
+        Every so often that recovery is run all the same, and must show what was expected.
+        """
+        self.reused += 1
+        if self.reused % CHECKED_EVERY == 0 and not self._run(Asked(source)).agrees(found):
+            self._stop(
+                "a recovery run again on a disk that gave the same answers came to something else"
+            )
+
+    def _stop(self, why: str) -> None:
+        self.reusing = False
+        self.distrust = f"{why}: the store is not deterministic, so every crash state was run"
+
+    def _run(self, asked: Asked) -> Observation:
         self.executed += 1
+        self._number += 1
         hooks = _Light()
-        machine = Machine(image, seed=self._seed, hooks=hooks, call_limit=CALLS_MAX)
+        machine = Machine(asked, seed=self._seed, hooks=hooks, call_limit=CALLS_MAX)
+        follow = None
         with watched():
             process = machine.process()
             with active(process):
                 first, session = self._recover()
                 process.kill()
                 del session  # what its finalizer does, it does as a dead process
+            # Only what the first recovery changes is of interest: the rest runs unwatched, but
+            # for a store that waits for ever.
             hooks.recording = False
-            found = Observation(image, first, hooks.records)
             if self._follow and first.opened is None:
-                found.follow = self._use(machine)
+                follow = self._use(machine)
         bury()
-        return found
+        return Observation(self._number, first, hooks.records, follow)
 
-    def records(self, image: Image) -> list[Record]:
-        """Recover an image once more, asking which source line makes each call."""
-        recorder = Recorder(self._subject.files)
-        machine = Machine(image, seed=self._seed, hooks=recorder, call_limit=CALLS_MAX)
+    def records(self, source: BootSource) -> list[Record]:
+        """Recover an image once more, asking which source line makes each call.
+
+        Returns:
+            What the recovery changed, inodes numbered as in the image.
+        """
+        recorder, asked = Recorder(self._subject.files), Asked(source)
+        machine = Machine(asked, seed=self._seed, hooks=recorder, call_limit=CALLS_MAX)
         with watched(), active(machine.process()):
             self._recover()
-        return recorder.records
+        return translated(recorder.records, asked, source.first_free())
 
     def _attempt(self, call: Callable[..., T], *arguments: object) -> T | Raised:
         """Call the subject; an exception is an outcome."""

@@ -114,7 +114,7 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
         subject, workload.keys, seed=reproduction.seed, follow=reproduction.guarantee == "recovery"
     )
     examination: Examination | None = Examination(
-        recording, model, recording.records, recording.events, prober, {}
+        recording, model, recording.records, recording.events, prober
     )
     assert examination is not None
     if reproduction.kill_at is not None:
@@ -126,15 +126,15 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
     if state is None:
         return None
     explorer, final = examination.explorer, state
-    observation = examination.observe(state.key, None, state)
+    observation = examination.observe(state)
     violations = list(examination.violations(state, observation))
     if reproduction.second is not None:
-        explorer = examination.nested_explorer(observation)
+        explorer = examination.nested_explorer(state)
         inner = _rebuild(explorer, reproduction.second)
         if inner is None:
             return None
         final = inner
-        violations = list(examination.nested_violations(state, inner.key, explorer.image(inner)))
+        violations = list(examination.nested_violations(state, explorer.image(inner)))
     image = explorer.image(final)
     if image_hash(image.files(), image.dirs(), image.symlinks()) != reproduction.image:
         return None

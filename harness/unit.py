@@ -6,29 +6,23 @@ them out and the merged result does not depend on who did what.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from harness import __version__
 from harness.diagnose import diagnose
 from harness.errors import SimulationError
-from harness.examine import Coverage, Sighting, examine
-from harness.explore import ImageKey
+from harness.examine import Coverage, Sightings, examine
 from harness.finding import Candidate, candidate
 from harness.history import record
 from harness.intercept import rerouted
 from harness.ops import Workload
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.recovery import Observation, Prober
+from harness.recovery import Prober
 from harness.subjects import Subject
 
 __all__ = ["Depth", "UnitResult", "merge", "run_unit"]
-
-_DIAGNOSED_MAX: Final = 3
-"""Crash states diagnosed among those that break one promise about one key in one way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +46,8 @@ class UnitResult:
         coverage: For each profile.
         candidates: Causes, each once.
         executed: Recoveries run.
+        reused: Recoveries that an earlier one stood for.
+        notes: What a reader of the report should know.
         judged: Crash states judged.
         errors: For each profile that could not be judged, why.
     """
@@ -59,6 +55,8 @@ class UnitResult:
     coverage: dict[str, Coverage] = field(default_factory=dict)
     candidates: list[Candidate] = field(default_factory=list)
     executed: int = 0
+    reused: int = 0
+    notes: set[str] = field(default_factory=set)
     judged: int = 0
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -91,19 +89,17 @@ def run_unit(
     with rerouted(), quiet():
         recording = record(subject, workload, seed=seed)
         prober = Prober(subject, workload.keys, seed=seed, follow="recovery" in guarantees)
-        observations: dict[ImageKey, Observation] = {}
         for model in models:
             try:
                 coverage, sightings = examine(
                     recording,
                     model,
                     prober,
-                    observations,
                     budget=depth.budget,
                     mixed=depth.mixed,
                 )
-                judged = [s for s in sightings if s.violation.guarantee in guarantees]
-                result.candidates = merge(result.candidates, _diagnose_all(judged))
+                found = _diagnose_all(sightings, guarantees)
+                result.candidates = merge(result.candidates, found)
             except SimulationError as error:
                 result.errors[model.name] = " ".join(str(error).split())
                 continue
@@ -111,39 +107,23 @@ def run_unit(
             result.judged += coverage.judged
             if progress is not None:
                 progress(coverage.judged)
-        result.executed = prober.executed
+        result.executed, result.reused = prober.executed, prober.reused
+        if prober.distrust is not None:
+            result.notes.add(prober.distrust)
     return result
 
 
-def _diagnose_all(sightings: list[Sighting]) -> list[Candidate]:
-    """Sort violations by what they look like, and diagnose the simplest of each sort."""
-    groups: dict[tuple[object, ...], list[Sighting]] = defaultdict(list)
-    for sighting in sightings:
-        violation = sighting.violation
-        groups[
-            violation.guarantee,
-            violation.kind,
-            violation.key,
-            violation.concerns,
-            violation.destroyed_by,
-            sighting.nested is None,
-            sighting.examination.kill_at is None,
-        ].append(sighting)
+def _diagnose_all(sightings: Sightings, guarantees: frozenset[str]) -> list[Candidate]:
+    """Diagnose the simplest violations of each sort."""
     found: list[Candidate] = []
-    for group in groups.values():
-        group.sort(key=_losses)
-        for number, sighting in enumerate(group[:_DIAGNOSED_MAX]):
+    for total, group in sightings.sorts(guarantees):
+        for number, sighting in enumerate(group):
             one = candidate(sighting, diagnose(sighting), __version__)
-            # The whole group is counted once, for its simplest case; the others count themselves.
-            count = len(group) - min(len(group), _DIAGNOSED_MAX) + 1 if number == 0 else 1
+            # All that were seen are counted once, for the simplest; the others count themselves.
+            count = total - len(group) + 1 if number == 0 else 1
             one.profiles = dict.fromkeys(one.profiles, count)
             found = merge(found, [one])
     return found
-
-
-def _losses(sighting: Sighting) -> tuple[int, int]:
-    state = sighting.state
-    return state.issued - state.offset - state.taken.bit_count(), state.first
 
 
 def merge(found: list[Candidate], more: list[Candidate]) -> list[Candidate]:

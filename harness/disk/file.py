@@ -68,7 +68,8 @@ class File(Inode):
     def read(self, offset: int, count: int) -> bytes:
         content = self._content
         if content is None:
-            content = self.content
+            # Only this range: what a recovery does not read does not matter to it.
+            return self.volume.boot.read(self.ino, offset, count)
         data = content.data
         if len(data) == content.size and content.sparse is None:
             data = data[offset : offset + count]

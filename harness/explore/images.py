@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-from harness.image import ROOT, Image
+from harness.image import DIRECTORY, FILE, ROOT, SYMLINK, Image
 from harness.persistence.effects import PAGE, Cut, Data, Effect, Name, Size, Tail
 from harness.persistence.model import Constraints
 
-__all__ = ["ImageKey", "Painter", "Torn"]
+__all__ = ["ImageKey", "Painter", "Torn", "View"]
 
 ImageKey: TypeAlias = tuple[int, ...]
 """Equal for equal images, in one process: the hash of the tree, then of each file's content."""
@@ -50,11 +51,74 @@ class _File:
         self.bits = 0
 
 
+class View:
+    """The image of a crash state as a boot source, of which only what is asked for is built.
+
+    Attributes:
+        files: Inodes whose size or content was asked: with the names, all that answers depended
+            on.
+    """
+
+    __slots__ = ("_painter", "_taken", "_torn", "files", "tree")
+
+    def __init__(self, painter: Painter, tree: _Tree, taken: int, torn: Torn | None) -> None:
+        self._painter = painter
+        self.tree = tree
+        self._taken = taken
+        self._torn = torn
+        self.files: set[int] = set()
+
+    def entries(self, ino: int) -> Mapping[str, int]:
+        return self.tree.directories[ino]
+
+    def lookup(self, ino: int, name: str) -> int | None:
+        return self.tree.directories[ino].get(name)
+
+    def kind(self, ino: int) -> int:
+        if ino in self.tree.directories:
+            return DIRECTORY
+        return SYMLINK if ino in self._painter.targets else FILE
+
+    def mode(self, ino: int) -> int:
+        return self._painter.modes.get(ino, 0o755 if ino in self.tree.directories else 0o644)
+
+    def size(self, ino: int) -> int:
+        return len(self.content(ino))
+
+    def content(self, ino: int) -> bytes:
+        self.files.add(ino)
+        return self._painter.content(ino, self._taken, self._torn)
+
+    def read(self, ino: int, offset: int, count: int) -> bytes:
+        return self.content(ino)[offset : offset + count]
+
+    def target(self, ino: int) -> str:
+        return self._painter.targets[ino]
+
+    def links(self, ino: int) -> int:
+        return self.tree.links.get(ino, 1)
+
+    def first_free(self) -> int:
+        return self.image().first_free()
+
+    def image(self) -> Image:
+        """Build all of it."""
+        return self._painter.image(self._taken, self._torn)
+
+    def bits(self) -> int:
+        """Give the nodes of the window that the answers so far can have depended on."""
+        return self._painter.bits(self.files)
+
+
 class Painter:
     """Builds the images of one trace's crash states.
 
     Args:
         constraints: The trace's nodes.
+
+    Attributes:
+        targets: Target of each symbolic link there ever was.
+        modes: Permission bits of each inode that has other than the usual ones.
     """
 
     def __init__(self, constraints: Constraints) -> None:
@@ -67,8 +131,8 @@ class Painter:
         self._directories = {ino: dict(names) for ino, names in base.directories.items()}
         for ino in effects.directories:
             self._directories.setdefault(ino, {})
-        self._targets = {**base.targets, **effects.targets}
-        self._modes = {**base.modes, **effects.modes}
+        self.targets = {**base.targets, **effects.targets}
+        self.modes = {**base.modes, **effects.modes}
         self._files: dict[int, _File] = defaultdict(lambda: _File(b""))
         for ino, content in base.contents.items():
             self._files[ino] = _File(content)
@@ -86,6 +150,7 @@ class Painter:
         self._name_bits = 0
         self._trees: dict[int, _Tree] = {}
         self._contents: dict[tuple[int, int, Torn | None], tuple[bytes, int]] = {}
+        self._remembered = 0
 
     def settle(self, offset: int, issued: int) -> None:
         """Move on to a window: nodes below ``offset`` are on disk, those from ``issued`` are not.
@@ -141,7 +206,28 @@ class Painter:
         """Build the image of a set of nodes of the current window."""
         tree = self._tree(taken)
         contents = {ino: self._content(ino, taken, torn)[0] for ino in tree.files}
-        return Image(tree.directories, contents, self._targets, self._modes, tree.links)
+        return Image(tree.directories, contents, self.targets, self.modes, tree.links)
+
+    def view(self, taken: int, torn: Torn | None) -> View:
+        """Look at the image of a set of nodes without building it; until the window moves on."""
+        return View(self, self._tree(taken), taken, torn)
+
+    def bits(self, files: Iterable[int]) -> int:
+        """Give the nodes of the current window that shape the names and some files."""
+        bits = self._name_bits
+        for ino in files:
+            bits |= self._files[ino].bits
+        return bits
+
+    def torn_file(self, torn: Torn) -> int:
+        """Give the inode of the file that a torn page is in."""
+        effect = self._nodes[torn.node].effects[0]
+        assert isinstance(effect, Data)
+        return effect.ino
+
+    def content(self, ino: int, taken: int, torn: Torn | None) -> bytes:
+        """Build one file of the image of a set of nodes."""
+        return self._content(ino, taken, torn)[0]
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -184,8 +270,8 @@ class Painter:
                     shape.append((prefix + name, "d"))
                     if child not in above:
                         pending.append((f"{prefix}{name}/", child, (*above, child)))
-                elif child in self._targets:
-                    shape.append((prefix + name, "l", self._targets[child]))
+                elif child in self.targets:
+                    shape.append((prefix + name, "l", self.targets[child]))
                 else:
                     shape.append((prefix + name, files.setdefault(child, len(files))))
                     links[child] = links.get(child, 0) + 1
@@ -202,6 +288,10 @@ class Painter:
         found = self._contents.get(memo)
         if found is None:
             content = self._paint(file, ino, taken, torn)
+            self._remembered += len(content)
+            if self._remembered > _REMEMBERED_MAX:
+                self._contents.clear()
+                self._remembered = len(content)
             found = self._contents[memo] = (content, hash(content))
         return found
 
@@ -255,7 +345,8 @@ class Painter:
         return max(size, end) if isinstance(grown, Size) else size
 
 
-_ZERO: Final = b"\0"
+_REMEMBERED_MAX: Final = 1 << 24
+"""Bytes of file contents remembered at once."""
 
 
 def _put(buffer: bytearray, start: int, data: bytes) -> None:

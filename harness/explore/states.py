@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from harness.explore.images import ImageKey, Painter, Torn
+from harness.explore.images import ImageKey, Painter, Torn, View
 from harness.explore.window import Frame, Page, window_at, windows
 from harness.image import Image
 from harness.persistence.effects import Data
@@ -224,6 +224,23 @@ class Explorer:
         taken = state.taken << state.offset | (1 << state.offset) - 1
         self._aside.settle(0, state.issued)
         return self._aside.image(taken, state.torn)
+
+    def view(self, state: CrashState) -> View:
+        """Look at the disk image of a state without building it.
+
+        The view is good until the next state outside its window is looked at.
+        """
+        if self._painter.window == (state.offset, state.issued):
+            return self._painter.view(state.taken, state.torn)
+        if self._aside is None:
+            self._aside = Painter(self.constraints)
+        self._aside.settle(0, state.issued)
+        taken = state.taken << state.offset | (1 << state.offset) - 1
+        return self._aside.view(taken, state.torn)
+
+    def torn_file(self, torn: Torn) -> int:
+        """Give the inode of the file that a torn page is in."""
+        return self._painter.torn_file(torn)
 
     def lost(self, state: CrashState) -> list[tuple[int, str]]:
         """Name what was issued by the state's earliest crash and is not on disk.

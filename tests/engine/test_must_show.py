@@ -223,7 +223,7 @@ def test_a_later_sync_of_another_file_brings_the_name_where_that_filesystem_does
     with rerouted(), quiet():
         prober = Prober(subject, twice.keys, follow=False)
         model = PROFILES[profile]
-        examination = Examination(recording, model, recording.records, recording.events, prober, {})
+        examination = Examination(recording, model, recording.records, recording.events, prober)
         at_once = Explorer(examination.constraints, at=2 * second.returned)
         gone = {
             violation.key
