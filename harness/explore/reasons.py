@@ -8,7 +8,7 @@ from harness.explore.states import CrashState, Explorer
 from harness.persistence.effects import PAGE, Cut, Data, Name, Size, Tail
 from harness.persistence.model import Loss, Node, Rule
 
-__all__ = ["explain"]
+__all__ = ["explain", "losses"]
 
 
 def explain(explorer: Explorer, state: CrashState) -> list[str]:
@@ -22,8 +22,22 @@ def explain(explorer: Explorer, state: CrashState) -> list[str]:
         One line a call and kind of loss, in the order of the calls; empty where nothing was lost.
     """
     return [
-        f"#{i} {words}: {rule.text} [{rule.source}]" for i, words, rule in _Reader(explorer, state)
+        f"#{i} {words}: {rule.text} [{rule.source}]"
+        for i, words, rule in _Reader(explorer, state).lines()
     ]
+
+
+def losses(explorer: Explorer, state: CrashState) -> Iterator[tuple[int, Loss, Rule]]:
+    """Classify what a state lost.
+
+    Yields:
+        For each node that is not on disk its number, the kind of loss, and the rule that allows
+        it.
+    """
+    reader = _Reader(explorer, state)
+    for number in reader.missing():
+        loss, _ = reader.kind(number)
+        yield number, loss, reader.rule(loss)
 
 
 class _Reader:
@@ -52,25 +66,29 @@ class _Reader:
         for ino, content in self.effects.base.contents.items():
             self.sizes.setdefault(ino, len(content))
 
-    def __iter__(self) -> Iterator[tuple[int, str, Rule]]:
-        groups: dict[tuple[int, Loss, int], list[Node]] = {}
+    def missing(self) -> Iterator[int]:
         for number in range(self.state.offset, len(self.nodes)):
             if not self.state.holds(number):
-                node = self.nodes[number]
-                groups.setdefault((node.call, *self._kind(number)), []).append(node)
+                yield number
+
+    def lines(self) -> Iterator[tuple[int, str, Rule]]:
+        groups: dict[tuple[int, Loss, int], list[Node]] = {}
+        for number in self.missing():
+            node = self.nodes[number]
+            groups.setdefault((node.call, *self.kind(number)), []).append(node)
         for (call, loss, ino), nodes in groups.items():
             record = self.effects.records[call - 1]
             words = " and ".join(_what(nodes)) + self._beside(loss, ino)
             op = str(record.__struct_config__.tag)
-            yield record.i, f"{op}: {words}", self._rule(loss)
+            yield record.i, f"{op}: {words}", self.rule(loss)
 
-    def _rule(self, loss: Loss) -> Rule:
+    def rule(self, loss: Loss) -> Rule:
         for rule in self.model.rules:
             if loss in rule.allows:
                 return rule
         return Rule(f"profile {self.model.name} does not forbid it", "its switches")
 
-    def _kind(self, number: int) -> tuple[Loss, int]:
+    def kind(self, number: int) -> tuple[Loss, int]:
         """Tell what kind of loss a missing node is, and of which file's content, if it is one's."""
         node, torn = self.nodes[number], self.state.torn
         effect = node.effects[0]

@@ -36,6 +36,8 @@ class Window:
         clipped: Whether ``offset`` also passes over nodes that could still be lost.
         later: When the first node issued after the window becomes durable.
         alone: Whether all its sets count as new, not only those that no earlier window had.
+        commits: Whether it is the middle of an fsync that lifts needs. What is new then are the
+            sets with all that this fsync brings: it is committed as a whole.
     """
 
     position: int
@@ -44,6 +46,7 @@ class Window:
     clipped: bool
     later: int
     alone: bool = False
+    commits: bool = False
 
     @property
     def call(self) -> int:
@@ -67,7 +70,8 @@ def windows(constraints: Constraints) -> list[Window]:
             offset += 1
         clipped = issued - offset > FREE_MAX
         start = max(offset, issued - FREE_MAX)
-        found.append(Window(position, start, issued, clipped, later[issued]))
+        commits = position in lifting
+        found.append(Window(position, start, issued, clipped, later[issued], commits=commits))
     return found
 
 
@@ -142,28 +146,34 @@ class Frame:
         position = window.position
         self.free = self.fresh = self.settled = 0
         for bit, node in issued:
-            if node.durable <= position:
+            if node.durable <= position + window.commits:
                 self.settled |= 1 << bit
                 continue
             self.free |= 1 << bit
             if 2 * node.call - 1 == position:
                 self.fresh |= 1 << bit
-        self._lifted: list[tuple[int, int]] = []
         free = [(1 << bit, node) for bit, node in issued if self.free >> bit & 1]
-        now, before = [], []
-        for unit, node in free:
-            needs = self._bits(node.needs)
-            needs |= self._bits(other for other, until in node.needs_until if position < until)
-            lifted = self._bits(other for other, until in node.needs_until if position == until)
-            if lifted:
-                self._lifted.append((unit, lifted))
-            now.append((unit, needs))
-            before.append((unit, needs | lifted))
+        needs = [
+            self._bits(node.needs)
+            | self._bits(other for other, until in node.needs_until if position < until)
+            for _, node in free
+        ]
+        now = [(unit, need) for (unit, _), need in zip(free, needs, strict=True)]
         self.order = _order(now)
+        # What was needed until now by what is on disk in every set of this window.
+        self._lifted = self._bits(
+            other
+            for bit, node in issued
+            if window.commits and self.settled >> bit & 1
+            for other, until in node.needs_until
+            if position == until
+        )
         self.new = self.order.count
+        self._kept = 0
         if not window.alone:
-            old = _order([(unit, needs) for unit, needs in before if not unit & self.fresh])
-            self.new -= old.count
+            # Sets that were possible before: without this call's nodes, with all that was needed.
+            self._kept = self.order.below(self._lifted)
+            self.new -= prod(self._count_old(c) for c in self.order.components)
         self.pages = self._find_pages(free)
         # The first of the missing nodes to become durable ends a state's span.
         self._deadlines = sorted(
@@ -188,9 +198,7 @@ class Frame:
 
     def is_new(self, taken: int) -> bool:
         """Tell whether a set was not possible in any earlier window."""
-        if taken & self.fresh or self.window.alone:
-            return True
-        return any(taken & unit and lifted & ~taken for unit, lifted in self._lifted)
+        return bool(taken & self.fresh or self.window.alone or self._lifted & ~taken)
 
     @property
     def lifts(self) -> bool:
@@ -279,7 +287,7 @@ class Frame:
         Returns:
             The count; None where a component has too many sets.
         """
-        counts = [(c, c.count, self._without_fresh(c)) for c in self.order.components]
+        counts = [(c, c.count, self._count_old(c)) for c in self.order.components]
         total = 0
         for page in self.pages:
             own = next(c for c, _, _ in counts if c.bits & page.bits)
@@ -291,19 +299,21 @@ class Frame:
                 old = prod(count for c, _, count in counts if c is not own)
             for taken in own.sets():
                 for number, _ in self.torn_towards(taken, page, newest_too=newest_too):
-                    if (taken | 1 << (number - self.offset)) & self.fresh:
+                    whole = taken | 1 << (number - self.offset)
+                    if whole & self.fresh or self._kept & own.bits & ~taken:
                         total += everything
                     else:
                         total += everything - old
         return total
 
-    def _without_fresh(self, component: Component) -> int:
-        kept = [
-            (unit, need)
+    def _count_old(self, component: Component) -> int:
+        """Count a component's sets that earlier windows had."""
+        rest = [
+            (unit, need & ~self._kept)
             for unit, need in zip(component.units, component.needs, strict=True)
-            if not unit & self.fresh
+            if not unit & (self.fresh | self._kept)
         ]
-        return Order([unit for unit, _ in kept], [need for _, need in kept]).count
+        return Order([unit for unit, _ in rest], [need for _, need in rest]).count
 
 
 def _order(units: list[tuple[int, int]]) -> Order:

@@ -9,7 +9,8 @@ A model is a row of switches; `constrain` turns the effects of a trace into a pa
 
 A crash state at a position is any set of the nodes issued so far that holds all the durable ones
 and is closed under the needs. Positions are half calls: 2n is between call n and call n + 1, when n
-calls have returned; 2n - 1 is in the middle of call n.
+calls have returned; 2n - 1 is in the middle of call n. In the middle of an fsync that brings names
+ahead of others, what it brings is there as a whole, and then ahead of them, or it is not.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ class Node:
         call: The call that issued them.
         effects: The effects, in order.
         needs: The nodes that must be durable before this one, by number; all issued before it.
-        needs_until: Further such nodes, each with the position from which it no longer need be.
+        needs_until: Further such nodes, each with the position from which it no longer need be:
+            the middle of the fsync that brings this node and all else it brings at once, ahead of
+            the transaction (fs/btrfs/tree-log.c btrfs_sync_log() commits a log tree as a whole).
         durable: First position at which the node is certain to be on disk.
     """
 
@@ -135,6 +138,7 @@ def constrain(effects: Effects, model: Model) -> Constraints:
         builder.sizes()
         builder.published()
         builder.synced()
+        builder.transactions()
     else:
         builder.in_order()
     return Constraints(model, effects, builder.nodes)
@@ -217,9 +221,11 @@ class _Builder:
                     case Cut(ino=ino, size=size):
                         slots.append(("size", ino))
                         # Pages that are cut off, written before or not: a later write to one
-                        # goes to a new block, which only the cut makes room for.
+                        # goes to a new block, which only the cut makes room for. What is left of
+                        # the last page is shown by the new size, as by any other.
                         slots.append(("cut", ino))
-                        slots += [("page", ino, p) for p in pages[ino] if (p + 1) * PAGE > size]
+                        first = size // PAGE if self.model.size_needs_data else -(-size // PAGE)
+                        slots += [("page", ino, page) for page in pages[ino] if page >= first]
                     case Name(directory=directory, name=name):
                         slots.append(("name", directory, name))
                 if isinstance(effect, Data | Tail) and ("cut", effect.ino) in last:
@@ -251,17 +257,35 @@ class _Builder:
             return
         previous: int | None = None
         for number, node in enumerate(self.nodes):
-            if not isinstance(node.effects[0], Name | Cut):
-                continue
-            if previous is not None:
-                if self.model.names == "journal":
+            if isinstance(node.effects[0], Name | Cut):
+                if previous is not None and self.model.names == "journal":
                     self._need(number, previous)
-                else:
-                    node.needs_until.append((previous, NEVER))
-            previous = number
+                previous = number
         if self.model.names == "log-tree":
             self._never_neither()
-            self._together_until_split()
+
+    def transactions(self) -> None:
+        """Names and cuts in order until an fsync brings one ahead of those before it."""
+        if self.model.names != "log-tree":
+            return
+        # Whoever needs a name needs all before it, and still does once that one alone was brought
+        # ahead; so each needs, going back, every one that is brought later than those between.
+        ahead: list[int] = []
+        for number, node in enumerate(self.nodes):
+            if isinstance(node.effects[0], Name | Cut):
+                for other in ahead:
+                    self._need_until_ahead(number, other)
+                while ahead and self.nodes[ahead[-1]].durable <= node.durable:
+                    ahead.pop()
+                ahead.append(number)
+        for added, removed in self._split_renames():
+            self._need_until_ahead(added, removed)
+
+    def _need_until_ahead(self, number: int, other: int) -> None:
+        """Let a node need another, until an fsync brings the one without the other."""
+        node = self.nodes[number]
+        ahead = node.durable < self.nodes[other].durable
+        node.needs_until.append((other, node.durable - 1 if ahead else NEVER))
 
     def _split_renames(self) -> list[tuple[int, int]]:
         """Renames whose two sides are nodes of their own: (node that adds, node that removes)."""
@@ -279,10 +303,6 @@ class _Builder:
     def _never_neither(self) -> None:
         for added, removed in self._split_renames():
             self._need(removed, added)
-
-    def _together_until_split(self) -> None:
-        for added, removed in self._split_renames():
-            self.nodes[added].needs_until.append((removed, NEVER))
 
     def sizes(self) -> None:
         """Sizes after the data they show, where the file system orders them."""
@@ -365,14 +385,7 @@ class _Builder:
                 logged = []
             for number in self._with_needs(brought):
                 node = self.nodes[number]
-                if node.durable <= 2 * sync.call:
-                    continue
-                node.durable = 2 * sync.call
-                if sync.ino is not None:
-                    # The log tree carries this node alone, from when the fsync is called.
-                    node.needs_until = [
-                        (other, min(until, 2 * sync.call - 2)) for other, until in node.needs_until
-                    ]
+                node.durable = min(node.durable, 2 * sync.call)
 
     def _carriers(self, node: Node) -> set[int]:
         """Inodes, of files or directories, whose fsync brings a node."""
@@ -380,7 +393,12 @@ class _Builder:
         for effect in node.effects:
             if isinstance(effect, Name):
                 carriers.add(effect.directory)
-                if self.model.names == "log-tree":
+                # A file's log item brings its own names; that of a directory only the entries in
+                # it, not its name in its parent (fs/btrfs/tree-log.c log_new_dir_dentries()).
+                if (
+                    self.model.names == "log-tree"
+                    and effect.subject not in self.effects.directories
+                ):
                     carriers.add(effect.subject)
             else:
                 carriers.add(effect.ino)
