@@ -25,7 +25,7 @@ from harness.intercept import active, rerouted
 from harness.ops import STORE, Operation, Workload
 from harness.persistence import Effects, derive
 from harness.record import Recorder
-from harness.subjects import MISSING, Outcome, Session, Subject
+from harness.subjects import MISSING, Outcome, Session, Subject, message_of
 from harness.trace import Record
 from harness.watch import watched
 
@@ -221,9 +221,9 @@ class _Run:
         try:
             with watched(), active(process):
                 yield
-        except HarnessError:
+        except (HarnessError, KeyboardInterrupt):
             raise
-        except (Exception, CallLimitExceeded, Hung) as error:
+        except BaseException as error:  # sys.exit() and the like, too
             raise self._failure(operation, error) from error
         returned = self._mark("return", number, operation)
         self.events.append(Event(number, operation, invoked, returned))
@@ -240,7 +240,7 @@ class _Run:
 
     def _failure(self, operation: Operation, error: BaseException) -> BaselineError:
         what = str(operation) if operation.kind != "open" else f"opening {DIRECTORY!r}"
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = message_of(error) or type(error).__name__
         if isinstance(error, SimulationError):
             advice = "the simulated machine cannot stand in for that; see README, limits"
         elif isinstance(error, CallLimitExceeded | Hung):

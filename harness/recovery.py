@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from harness.disk import Hooks, Machine, Process, Wait
-from harness.errors import CallLimitExceeded, HarnessError, Hung, SimulationError
+from harness.errors import CallLimitExceeded, Hung, InternalError, SimulationError
 from harness.history import DIRECTORY
 from harness.image import BootSource
 from harness.intercept import active
@@ -29,11 +29,16 @@ T = TypeVar("T")
 CALLS_MAX: Final = 200_000
 """System calls that one recovery may make before it counts as never returning."""
 
+CALLS_MAX_LATER: Final = 4_000
+"""The same, once two recoveries of a unit have not returned: the point is made."""
+
 RESTART: Final = 1_000_003
 """Added to a run's seed for the machine it restarts on."""
 
 CHECKED_EVERY: Final = 1_000
 """Of so many recoveries that another one stands for, one is run all the same, and compared."""
+
+_ENDLESS_MAX: Final = 2
 
 FOLLOW_SHORT: Final = b"\x01follow-up"
 FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
@@ -143,6 +148,7 @@ class Prober:
         self._follow = follow
         self._trie: Trie[Observation] = Trie()
         self._number = 0
+        self._endless = 0
         self.executed = self.reused = 0
         self.reusing = reuse
         self.distrust: str | None = None
@@ -199,7 +205,7 @@ class Prober:
         self.executed += 1
         self._number += 1
         hooks = _Light()
-        machine = Machine(asked, seed=self._seed, hooks=hooks, call_limit=CALLS_MAX)
+        machine = Machine(asked, seed=self._seed, hooks=hooks, call_limit=self._calls_max())
         follow = None
         with watched():
             process = machine.process()
@@ -222,7 +228,7 @@ class Prober:
             What the recovery changed, inodes numbered as in the image.
         """
         recorder, asked = Recorder(self._subject.files), Asked(source)
-        machine = Machine(asked, seed=self._seed, hooks=recorder, call_limit=CALLS_MAX)
+        machine = Machine(asked, seed=self._seed, hooks=recorder, call_limit=self._calls_max())
         with watched(), active(machine.process()):
             self._recover()
         return translated(recorder.records, asked, source.first_free())
@@ -231,10 +237,14 @@ class Prober:
         """Call the subject; an exception is an outcome."""
         try:
             return call(*arguments)
-        except (HarnessError, SimulationError):
+        except (InternalError, SimulationError, KeyboardInterrupt):
             raise
-        except (Exception, CallLimitExceeded, Hung) as error:  # noqa: BLE001 - any is an outcome
+        except BaseException as error:  # noqa: BLE001 - sys.exit() is an outcome, too
+            self._endless += isinstance(error, CallLimitExceeded)
             return self._subject.raised(error)
+
+    def _calls_max(self) -> int:
+        return CALLS_MAX if self._endless < _ENDLESS_MAX else CALLS_MAX_LATER
 
     def _recover(self) -> tuple[Reading, Session | None]:
         """Open, list and read everything in the active process."""
@@ -242,7 +252,7 @@ class Prober:
         session = self._attempt(subject.open, DIRECTORY)
         if isinstance(session, Raised):
             return Reading(session), None
-        names = self._attempt(lambda: tuple(session.list()))
+        names = self._attempt(lambda: _names(session))
         keys = self._keys
         if not isinstance(names, Raised):
             keys += tuple(name for name in dict.fromkeys(names) if name not in keys)
@@ -273,3 +283,11 @@ class Prober:
             last.kill()
             del session
         return FollowUp(again, wrote, back, closed, later)
+
+
+def _names(session: Session) -> tuple[str, ...]:
+    names = tuple(session.list())
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"list names {name!r}, which is no str")
+    return names

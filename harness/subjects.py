@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from harness.errors import HarnessError, SimulationError, UsageError
 
-__all__ = ["MISSING", "Missing", "Outcome", "Raised", "Session", "Subject", "load"]
+__all__ = ["MISSING", "Missing", "Outcome", "Raised", "Session", "Subject", "load", "message_of"]
 
 
 class Missing(Enum):
@@ -290,8 +290,15 @@ class Subject:
     def raised(self, error: BaseException) -> Raised:
         """Keep of an exception what a verdict may depend on."""
         detected = self.corrupt is None or isinstance(error, self.corrupt)
-        text = " ".join(str(error).split())
-        return Raised(type(error).__name__, text, detected)
+        return Raised(type(error).__name__, message_of(error), detected)
+
+
+def message_of(error: BaseException) -> str:
+    """Give an exception's message on one line, whatever its ``__str__`` does."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a message nobody can have
+        return ""
 
 
 def load(name: str) -> Subject:

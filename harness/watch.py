@@ -7,6 +7,7 @@ can decide anything, and only ever whether a subject hangs.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,11 +16,19 @@ from types import FrameType
 from typing import Final
 
 from harness.errors import Hung
+from harness.intercept import suspended
 
 __all__ = ["SECONDS_DEFAULT", "watched"]
 
 SECONDS_DEFAULT: Final = 20.0
 """Real seconds that one recorded operation, or one whole recovery, may take."""
+
+SECONDS_LATER: Final = 5.0
+"""The same, once something has hung in this process: a subject that hangs does so often."""
+
+_EXPIRIES_MAX: Final = 3
+
+_hung = False
 
 
 @contextmanager
@@ -36,8 +45,20 @@ def watched(seconds: float = SECONDS_DEFAULT) -> Iterator[None]:
         yield
         return
 
+    expiries = 0
+    if _hung:
+        seconds = min(seconds, SECONDS_LATER)
+
     def expire(number: int, frame: FrameType | None) -> None:
+        nonlocal expiries
+        global _hung  # noqa: PLW0603 - it is this process that has less patience from now on
         del number, frame
+        _hung = True
+        expiries += 1
+        if expiries > _EXPIRIES_MAX:
+            _give_up()
+        # Once more, for one that swallows whatever is raised in it.
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         raise Hung(f"did not return within {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, expire)
@@ -47,3 +68,10 @@ def watched(seconds: float = SECONDS_DEFAULT) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _give_up() -> None:
+    """End the process: the subject swallows every exception in a loop, so nothing else ends it."""
+    with suspended():
+        os.write(2, b"harness: the subject never returns, and swallows whatever would end it\n")
+        os._exit(4)
