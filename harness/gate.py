@@ -48,7 +48,7 @@ class Gate:
         self._drawn: dict[tuple[str, Workload], UnitResult] = {}
         self._more: dict[tuple[str, str], list[Candidate]] = {}
         self._coverage: dict[str, Coverage] = {}
-        self._judged = self._executed = 0
+        self._judged = self._executed = self._reused = 0
 
     def claims(self, guarantee: str) -> bool:
         """Tell whether the plan judges a guarantee: asked for, or claimed by the subject."""
@@ -106,10 +106,14 @@ class Gate:
         )
         return GateResult(verdict, findings, repros)
 
-    def spent(self) -> tuple[int, int]:
-        """Give the crash states judged and recoveries run since this was last asked."""
-        spent = self._judged, self._executed
-        self._judged = self._executed = 0
+    def spent(self) -> tuple[int, int, int]:
+        """Give what was done since this was last asked.
+
+        Returns:
+            Crash states judged, recoveries run, recoveries that an earlier one stood for.
+        """
+        spent = self._judged, self._executed, self._reused
+        self._judged = self._executed = self._reused = 0
         return spent
 
     def _model(self, profile: str) -> Model:
@@ -122,4 +126,5 @@ class Gate:
         )
         self._judged += result.judged
         self._executed += result.executed
+        self._reused += result.reused
         return result

@@ -56,6 +56,7 @@ def gather(
     distinct = sum({verdict.profile: verdict.crash_states for verdict in judged}.values())
     states = sum(one["spent"][0] for one in packed)
     executed = sum(one["spent"][1] for one in packed)
+    reused = sum(one["spent"][2] for one in packed)
     return (
         Report(
             schema=SCHEMA,
@@ -69,7 +70,7 @@ def gather(
                 crash_states=states,
                 distinct=distinct,
                 executed=executed,
-                reused=max(states - executed, 0),
+                reused=reused,
                 seconds=round(seconds, 3),
                 states_per_second=round(states / seconds, 1) if seconds else 0.0,
             ),

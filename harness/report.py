@@ -159,8 +159,8 @@ class Stats(msgspec.Struct, kw_only=True):
     Attributes:
         crash_states: Crash states judged, over all profiles.
         distinct: Distinct images among them.
-        executed: Recoveries that were run.
-        reused: Crash states whose recovery was known already.
+        executed: Recoveries that were run, those after a crash in a recovery included.
+        reused: Recoveries that an earlier one stood for: the disk gave it the same answers.
         seconds: Wall time.
         states_per_second: ``crash_states`` over ``seconds``.
     """

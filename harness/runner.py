@@ -283,6 +283,8 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
                 coverage[name].add(part)
             total.candidates = merge(total.candidates, result.candidates)
             total.executed += result.executed
+            total.reused += result.reused
+            total.notes |= result.notes
             total.judged += result.judged
             total.errors |= result.errors
             if progress is not None:
@@ -302,6 +304,8 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
         for guarantee in plan.judged
         for model in plan.models
     ]
+    for verdict in verdicts:
+        verdict.note = "; ".join(filter(None, [verdict.note, *sorted(total.notes)])) or None
     seconds = time.monotonic() - started
     distinct = sum(one.states for one in coverage.values())
     return Outcome(
@@ -317,7 +321,7 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
                 crash_states=total.judged,
                 distinct=distinct,
                 executed=total.executed,
-                reused=max(total.judged - total.executed, 0),
+                reused=total.reused,
                 seconds=round(seconds, 3),
                 states_per_second=round(total.judged / seconds, 1) if seconds else 0.0,
             ),
