@@ -20,7 +20,7 @@ from harness.cli.listing import listing
 from harness.cli.options import DEBUG, debug_option
 from harness.cli.replay import replay
 from harness.cli.states import states
-from harness.cli.streams import say, silence_stdout
+from harness.cli.streams import say
 from harness.cli.trace import trace
 from harness.cli.verify import verify
 from harness.errors import HarnessError
@@ -91,7 +91,6 @@ def _explain(error: BaseException, *, debug: bool) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     if isinstance(error, BrokenPipeError):
-        silence_stdout()
         return _NO_READER
     if debug:
         traceback.print_exception(error)
@@ -108,7 +107,6 @@ def _explain(error: BaseException, *, debug: bool) -> int:
         say(str(error))
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
-        silence_stdout()
         say(f"the output cannot be written: {error.strerror}; make room or send it elsewhere")
         return 2
     hint = "" if debug else "; run with --debug for the traceback"

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-__all__ = ["emit", "emit_json", "say", "side_output_on_stderr", "silence_stdout"]
+__all__ = ["emit", "emit_json", "say", "side_output_on_stderr"]
 
 
 def emit(text: str) -> None:
@@ -18,7 +18,6 @@ def emit(text: str) -> None:
 
 def emit_json(data: bytes) -> None:
     """Write JSON to stdout: always UTF-8, whatever the locale, so that it can be parsed again."""
-    sys.stdout.flush()
     buffer = getattr(sys.stdout, "buffer", None)
     line = data if data.endswith(b"\n") else data + b"\n"
     if buffer is None:
@@ -55,14 +54,3 @@ def side_output_on_stderr() -> Iterator[None]:
         finally:
             os.dup2(kept, 1)
             os.close(kept)
-
-
-def silence_stdout() -> None:
-    """Drop what stdout still buffers: whoever read it is gone, and Python flushes it at exit."""
-    try:
-        descriptor = sys.stdout.fileno()
-    except (AttributeError, io.UnsupportedOperation, ValueError):
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)

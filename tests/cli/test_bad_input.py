@@ -219,17 +219,19 @@ def test_what_is_no_reproduction_cannot_be_replayed(command, tmp_path, content):
     assert "harness check" in run.out
 
 
-def test_a_full_disk_under_stdout_is_an_error_not_a_silence(process):
+@pytest.mark.parametrize("what", ["faults", "profiles"])
+def test_a_full_disk_under_stdout_is_an_error_not_a_silence(process, what):
     with open("/dev/full", "w") as full:
-        run = process("list", "profiles", stdout=full)
+        run = process("list", what, stdout=full)
     assert run.code == 2
     assert run.line.startswith("harness: the output cannot be written")
 
 
-def test_a_reader_that_is_gone_ends_the_command_in_silence(process):
+@pytest.mark.parametrize("what", ["faults", "profiles"])  # less than a buffer, and more
+def test_a_reader_that_is_gone_ends_the_command_in_silence(process, what):
     reading, writing = os.pipe()
     os.close(reading)
-    run = process("list", "profiles", stdout=writing)
+    run = process("list", what, stdout=writing)
     os.close(writing)
     assert run.code == 141
     assert run.err == ""

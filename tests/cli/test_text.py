@@ -194,6 +194,12 @@ def test_guarantees_judged_on_other_states_get_rows_of_their_own():
     assert "7  exhaustive: integrity" in text
 
 
+def test_a_long_path_stays_whole_so_that_it_can_be_copied():
+    folder = Path("/", *["a-rather-long-folder"] * 6)
+    text = as_text(report([verdict(name="violated")], [finding()]), folder)
+    assert f"{folder}/atomicity-0123abcd.repro.json\n" in text
+
+
 def test_colour_is_for_terminals_and_adds_nothing_but_colour(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
