@@ -94,7 +94,7 @@ def _earliest(explorer: Explorer, position: int) -> dict[ImageKey, int]:
     """Find the fewest calls after which each image can be there, in a walk up to a position."""
     found: dict[ImageKey, int] = {}
     for state in explorer.states():
-        if state.first > position:
+        if state.first - state.committed > position:
             break
         found[state.key] = min(state.after, found.get(state.key, state.after))
     return found

@@ -59,6 +59,8 @@ class CrashState:
         issued: Nodes from here on are not.
         taken: The nodes on disk between, as bits.
         torn: The page caught half written, if any.
+        committed: Whether it became possible while a sync call ran, by what that call brings and
+            not by an effect of its own: seen from outside, the calls before it have returned.
     """
 
     first: int
@@ -69,15 +71,19 @@ class CrashState:
     issued: int
     taken: int
     torn: Torn | None
+    committed: bool = False
 
     @property
     def after(self) -> int:
         """Fewest calls that have returned when a crash can leave this.
 
-        A state that only the middle of a call can leave counts the calls before it.
+        A state that only the middle of a call can leave counts the calls before it, and so does
+        one that a running sync call makes possible.
         """
         between = (self.first + 1) // 2
-        return between if 2 * between <= self.last else self.first // 2
+        if self.committed or 2 * between > self.last:
+            return self.first // 2
+        return between
 
     def holds(self, node: int) -> bool:
         """Tell whether a node is on disk."""
@@ -87,7 +93,7 @@ class CrashState:
 
     def possible_after(self, calls: int) -> bool:
         """Tell whether a crash between call ``calls`` and the next can leave this."""
-        return self.first <= 2 * calls <= self.last
+        return self.first - self.committed <= 2 * calls <= self.last
 
 
 class Explorer:
@@ -128,7 +134,12 @@ class Explorer:
         self._painter = Painter(constraints)
         self._aside: Painter | None = None
         if at is not None:
-            self._windows = [window_at(constraints, at)]
+            # What a sync that runs next brings counts as seen after the calls before it.
+            self._windows = [window_at(constraints, at)] + [
+                window
+                for window in windows(constraints)
+                if window.commits and window.position == at + 1
+            ]
         else:
             self._windows = [
                 window for window in windows(constraints) if window.position >= from_position
@@ -238,8 +249,8 @@ class Explorer:
         taken = state.taken << state.offset | (1 << state.offset) - 1
         return self._aside.view(taken, state.torn)
 
-    def torn_file(self, torn: Torn) -> int:
-        """Give the inode of the file that a torn page is in."""
+    def torn_file(self, torn: Torn) -> tuple[int, bool]:
+        """Give the inode of the file that a torn page is in, and whether its size is torn too."""
         return self._painter.torn_file(torn)
 
     def lost(self, state: CrashState) -> list[tuple[int, str]]:
@@ -344,4 +355,5 @@ class Explorer:
             issued=window.issued,
             taken=full,
             torn=torn,
+            committed=window.commits and not full & frame.fresh,
         )
