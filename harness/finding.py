@@ -23,7 +23,17 @@ from harness.persistence import PROFILES
 from harness.report import OperationRecord
 from harness.trace import Record, dump_line
 
-__all__ = ["REPRO_SCHEMA", "Candidate", "Crash", "Reproduction", "candidate", "load_reproduction"]
+__all__ = [
+    "REPRO_SCHEMA",
+    "Candidate",
+    "Crash",
+    "Reproduction",
+    "candidate",
+    "crash_of",
+    "load_reproduction",
+    "merge",
+    "operations_of",
+]
 
 _PROFILE_ORDER: Final = {name: number for number, name in enumerate(PROFILES)}
 
@@ -61,6 +71,8 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
         trace: Hash of the trace it was found in: another one means that the subject has changed.
         image: Hash of the disk image: the same effects must give the same bytes.
         observed: What the store showed.
+        fault: The failing call, full disk or repetition, where that is what it takes.
+        rot: The damage to what is stored, where that is.
     """
 
     schema: Literal["checkpoint-harness/repro/1"] = REPRO_SCHEMA
@@ -78,6 +90,8 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
     trace: str
     image: str
     observed: str
+    fault: str | None = None
+    rot: str | None = None
 
     def workload(self) -> Workload:
         """Give the operations as a workload."""
@@ -169,12 +183,12 @@ def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candida
     recording = examination.recording
     explorer = examination.explorer
     if sighting.nested is None:
-        crash = _crash(explorer, diagnosis.state, violation.position)
+        crash = crash_of(explorer, diagnosis.state, violation.position)
         second, image = None, explorer.image(diagnosis.state)
     else:
-        crash = _crash(explorer, sighting.state, sighting.state.first)
+        crash = crash_of(explorer, sighting.state, sighting.state.first)
         inner = diagnosis.explorer
-        second = _crash(inner, diagnosis.state, diagnosis.state.first)
+        second = crash_of(inner, diagnosis.state, diagnosis.state.first)
         image = inner.image(diagnosis.state)
     number = violation.destroyed_by
     in_flight = number is not None
@@ -196,7 +210,7 @@ def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candida
             kind=violation.kind,
             key=violation.key,
             profile=examination.model.name,
-            operations=_operations(recording.workload),
+            operations=operations_of(recording.workload),
             kill_at=examination.kill_at,
             crash=crash,
             second=second,
@@ -216,7 +230,23 @@ def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candida
     )
 
 
-def _operations(workload: Workload) -> list[OperationRecord]:
+def merge(found: list[Candidate], more: list[Candidate]) -> list[Candidate]:
+    """Join two lists of causes; of equal ones keep the simplest case and add the counts up."""
+    by_identity = {one.identity: one for one in found}
+    for one in more:
+        known = by_identity.get(one.identity)
+        if known is None:
+            by_identity[one.identity] = one
+            continue
+        kept, other = (one, known) if one.weight < known.weight else (known, one)
+        for name, count in other.profiles.items():
+            kept.profiles[name] = kept.profiles.get(name, 0) + count
+        by_identity[one.identity] = kept
+    return list(by_identity.values())
+
+
+def operations_of(workload: Workload) -> list[OperationRecord]:
+    """Give a workload as a report and a reproduction hold it."""
     return [
         OperationRecord(op=op.kind, key=op.key, value=op.value, setup=setup)
         for setup, operations in ((True, workload.setup), (False, workload.operations))
@@ -224,7 +254,8 @@ def _operations(workload: Workload) -> list[OperationRecord]:
     ]
 
 
-def _crash(explorer: Explorer, state: CrashState, position: int) -> Crash:
+def crash_of(explorer: Explorer, state: CrashState, position: int) -> Crash:
+    """Say what a crash state lost, so that it can be rebuilt."""
     torn = None
     if state.torn is not None:
         effect = explorer.constraints.nodes[state.torn.node].effects[0]
@@ -261,8 +292,20 @@ def load_reproduction(data: bytes, name: str) -> Reproduction:
         UsageError: It is not one, or of a version this harness does not know.
     """
     try:
-        return msgspec.json.decode(data, type=Reproduction)
+        found = msgspec.json.decode(data, type=Reproduction)
+        for operation in found.operations:
+            _check_operation(operation)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise UsageError(
             f"{name}: not a reproduction: {error}; give a *.repro.json that harness check wrote"
         ) from None
+    return found
+
+
+def _check_operation(operation: OperationRecord) -> None:
+    needs = {"write": ("key", "value"), "delete": ("key",), "read": ("key",)}
+    if operation.op not in (*needs, "list", "sync", "reopen"):
+        raise msgspec.ValidationError(f"unknown operation {operation.op!r}")
+    for name in needs.get(operation.op, ()):
+        if getattr(operation, name) is None:
+            raise msgspec.ValidationError(f"a {operation.op} without a {name}")
