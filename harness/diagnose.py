@@ -21,9 +21,9 @@ from harness.oracle import Violation
 from harness.persistence.effects import Data
 from harness.record import SOURCE_ROOTS
 from harness.script import format_call
-from harness.trace import Call, Record
+from harness.trace import Call, Frame, Record
 
-__all__ = ["Diagnosis", "Site", "diagnose", "site_of"]
+__all__ = ["Diagnosis", "Site", "diagnose", "site_at", "site_of"]
 
 Cause: TypeAlias = Literal["lost", "reordered", "exposed"]
 
@@ -76,9 +76,16 @@ def site_of(record: Record) -> Site | None:
     """Find the source line that made a call."""
     if not isinstance(record, Call) or not record.at:
         return None
-    file, line, function = record.at[0]
+    return site_at(record.at, format_call(record))
+
+
+def site_at(at: tuple[Frame, ...], call: str) -> Site | None:
+    """Give the innermost of a call's frames as a place, if the call has any."""
+    if not at:
+        return None
+    file, line, function = at[0]
     source = linecache.getline(_located(file), line).split("  #")[0].strip()
-    return Site(file, line, function, format_call(record), source)
+    return Site(file, line, function, call, source)
 
 
 def _located(file: str) -> str:

@@ -196,17 +196,19 @@ def _arguments(record: trace.Record) -> str:
             return f"{_name(record.path)}"
 
 
-def format_call(record: trace.Record) -> str:
+def format_call(record: trace.Record, *, numbered: bool = True) -> str:
     """Show a record on one line of at most 80 columns, much as strace would.
 
     Args:
         record: Any record of a trace.
+        numbered: Whether its number comes first.
 
     Returns:
         Its number, the call, its arguments with data cut short, and the error it failed with.
     """
     name = str(record.__struct_config__.tag)
-    line = f"{record.i:>4}  {name}({_arguments(record)})"
+    line = f"{record.i:>4}  " if numbered else ""
+    line += f"{name}({_arguments(record)})"
     if record.error:
         number = getattr(errno, record.error, None)
         line += f" = -1 {record.error}" if number else f" = {record.error}"
