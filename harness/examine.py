@@ -28,7 +28,7 @@ from harness.ops import Operation
 from harness.oracle import Judge, Segment, Violation
 from harness.persistence import Constraints, Model, constrain, derive
 from harness.record import Recorder
-from harness.recovery import FOLLOW_SHORT, RESTART, Observation, Prober, Reading
+from harness.recovery import RESTART, Observation, Prober, Reading, follow_values
 from harness.reuse import Asked, Trie, translated
 from harness.trace import Record, is_call
 
@@ -407,7 +407,8 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
     events = _cut(recording.events, calls)
     if not recording.workload.keys:
         return None
-    operation = Operation("write", recording.workload.keys[0], FOLLOW_SHORT)
+    value, _ = follow_values(subject, recording.workload)
+    operation = Operation("write", recording.workload.keys[0], value)
     try:
         with active(process):
             session = subject.open(DIRECTORY)
@@ -416,7 +417,7 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
                 subject.read(session, key)
             opened = calls + len(recorder.records)
             events.append(Event(len(events), Operation("open"), calls, opened))
-            session.write(operation.key or "", FOLLOW_SHORT)
+            session.write(operation.key or "", value)
             written = calls + len(recorder.records)
             events.append(Event(len(events), operation, opened, written))
     except (Exception, CallLimitExceeded, Hung):  # noqa: BLE001 - what recovery may not do is judged elsewhere

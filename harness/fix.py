@@ -21,7 +21,7 @@ from harness.history import Event, Recording, record
 from harness.intercept import rerouted
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.recovery import Prober
+from harness.recovery import Prober, follow_values
 from harness.report import Fix
 from harness.subjects import Subject
 from harness.trace import Create, Fsync, Link, Mkdir, Record, Rename, Unlink, Write, is_call
@@ -64,7 +64,11 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
     with rerouted(), quiet():
         recording = record(subject, workload, seed=crash.seed)
         prober = Prober(
-            subject, workload.keys, seed=crash.seed, follow=found.guarantee == "recovery"
+            subject,
+            workload.keys,
+            seed=crash.seed,
+            follow=found.guarantee == "recovery",
+            writes=follow_values(subject, workload),
         )
 
         def broken(run: Recording) -> int:
@@ -152,7 +156,9 @@ def _edited(recording: Recording, culprit: Site, edit: _Edit) -> Recording | Non
         if not is_call(one):
             records.append(one)
             continue
-        here = any((file, line) == (culprit.file, culprit.line) for file, line, _ in one.at)
+        here = not one.error and any(
+            (file, line) == (culprit.file, culprit.line) for file, line, _ in one.at
+        )
         before = edit.before(one) if here else []
         after = edit.after(one) if here else []
         # Places in half calls, so that a call put in beside an operation's first or last one is

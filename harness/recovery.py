@@ -15,6 +15,7 @@ from harness.errors import CallLimitExceeded, Hung, InternalError, SimulationErr
 from harness.history import DIRECTORY
 from harness.image import BootSource
 from harness.intercept import active
+from harness.ops import Workload
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.reuse import Asked, Trie, translated
@@ -22,7 +23,16 @@ from harness.subjects import Outcome, Raised, Session, Subject
 from harness.trace import Record
 from harness.watch import watched
 
-__all__ = ["FOLLOW_LONG", "FOLLOW_SHORT", "RESTART", "FollowUp", "Observation", "Prober", "Reading"]
+__all__ = [
+    "FOLLOW_LONG",
+    "FOLLOW_SHORT",
+    "RESTART",
+    "FollowUp",
+    "Observation",
+    "Prober",
+    "Reading",
+    "follow_values",
+]
 
 T = TypeVar("T")
 
@@ -124,6 +134,7 @@ class Prober:
         keys: The keys to read, of the workload.
         seed: Of the simulated machines.
         follow: Whether to use the store after it recovered.
+        writes: What to write to it then: a short value, and a long one.
         reuse: Whether an image that answers as an earlier one did is taken to lead to the same.
 
     Attributes:
@@ -141,9 +152,11 @@ class Prober:
         seed: int = 0,
         follow: bool = True,
         reuse: bool = True,
+        writes: tuple[bytes, bytes] = (FOLLOW_SHORT, FOLLOW_LONG),
     ) -> None:
         self._subject = subject
         self._keys = keys
+        self._writes = writes
         self._seed = seed
         self._follow = follow
         self._trie: Trie[Observation] = Trie()
@@ -262,9 +275,10 @@ class Prober:
     def _use(self, machine: Machine) -> FollowUp:
         """Recover again after a kill, write, read back, shut down, open once more."""
         process = machine.process()
-        writes = [(self._keys[0], FOLLOW_SHORT)] if self._keys else []
+        short, long = self._writes
+        writes = [(self._keys[0], short)] if self._keys else []
         if len(self._keys) > 1:
-            writes.append((self._keys[-1], FOLLOW_LONG))
+            writes.append((self._keys[-1], long))
         with active(process):
             again, session = self._recover()
             if session is None:
@@ -283,6 +297,17 @@ class Prober:
             last.kill()
             del session
         return FollowUp(again, wrote, back, closed, later)
+
+
+def follow_values(subject: Subject, workload: Workload) -> tuple[bytes, bytes]:
+    """Give what to write after a recovery: a short value and a long one.
+
+    A store that declares which values it accepts gets its own: the first and the last written.
+    """
+    values = [op.value for op in (*workload.setup, *workload.operations) if op.value is not None]
+    if subject.values is None or not values:
+        return FOLLOW_SHORT, FOLLOW_LONG
+    return values[0], values[-1]
 
 
 def _names(session: Session) -> tuple[str, ...]:

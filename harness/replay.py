@@ -14,7 +14,7 @@ from harness.intercept import rerouted
 from harness.oracle import Violation
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.recovery import Prober
+from harness.recovery import Prober, follow_values
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
 
@@ -111,7 +111,11 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
     workload = reproduction.workload()
     recording = record(subject, workload, seed=reproduction.seed)
     prober = Prober(
-        subject, workload.keys, seed=reproduction.seed, follow=reproduction.guarantee == "recovery"
+        subject,
+        workload.keys,
+        seed=reproduction.seed,
+        follow=reproduction.guarantee == "recovery",
+        writes=follow_values(subject, workload),
     )
     examination: Examination | None = Examination(
         recording, model, recording.records, recording.events, prober

@@ -19,7 +19,7 @@ from harness.intercept import rerouted
 from harness.ops import Workload
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.recovery import Prober
+from harness.recovery import Prober, follow_values
 from harness.subjects import Subject
 
 __all__ = ["Depth", "UnitResult", "merge", "run_unit"]
@@ -88,7 +88,13 @@ def run_unit(
     result = UnitResult()
     with rerouted(), quiet():
         recording = record(subject, workload, seed=seed)
-        prober = Prober(subject, workload.keys, seed=seed, follow="recovery" in guarantees)
+        prober = Prober(
+            subject,
+            workload.keys,
+            seed=seed,
+            follow="recovery" in guarantees,
+            writes=follow_values(subject, workload),
+        )
         for model in models:
             try:
                 coverage, sightings = examine(
