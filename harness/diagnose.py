@@ -76,7 +76,7 @@ def site_of(record: Record) -> Site | None:
     """Find the source line that made a call."""
     if not isinstance(record, Call) or not record.at:
         return None
-    return site_at(record.at, format_call(record))
+    return site_at(record.at, format_call(record, numbered=False))
 
 
 def site_at(at: tuple[Frame, ...], call: str) -> Site | None:
