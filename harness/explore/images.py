@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
+from harness.explore.fingerprints import Fingerprints, Torn
 from harness.image import DIRECTORY, FILE, ROOT, SYMLINK, Image
 from harness.persistence.effects import PAGE, Cut, Data, Effect, Name, Size, Tail
 from harness.persistence.model import Constraints
@@ -20,13 +21,6 @@ __all__ = ["ImageKey", "Painter", "Torn", "View"]
 
 ImageKey: TypeAlias = tuple[int, ...]
 """Equal for equal images, in one process: the hash of the tree, then of each file's content."""
-
-
-class Torn(NamedTuple):
-    """A page caught half written: its bytes before offset ``cut`` are as ``node`` left them."""
-
-    node: int
-    cut: int
 
 
 class _Tree(NamedTuple):
@@ -41,25 +35,27 @@ class _Tree(NamedTuple):
 class _File:
     """A file's settled bytes, and the nodes that may change them."""
 
-    __slots__ = ("applied", "bits", "buffer", "nodes", "size")
+    __slots__ = ("applied", "bits", "buffer", "nodes", "prints", "size", "size_bits")
 
     def __init__(self, content: bytes) -> None:
         self.buffer = content
         self.size = len(content)
         self.nodes: list[int] = []
         self.applied = 0
-        self.bits = 0
+        self.bits = 0  # of the window's nodes that change it
+        self.size_bits = 0  # of those that change its size
+        self.prints: Fingerprints | None = None  # how to tell its states apart; of one window
 
 
 class View:
     """The image of a crash state as a boot source, of which only what is asked for is built.
 
     Attributes:
-        files: Inodes whose size or content was asked: with the names, all that answers depended
-            on.
+        files: Inodes whose content was asked.
+        sizes: Inodes whose size was asked: with the names, all that answers depended on.
     """
 
-    __slots__ = ("_painter", "_taken", "_torn", "files", "tree")
+    __slots__ = ("_painter", "_taken", "_torn", "files", "sizes", "tree")
 
     def __init__(self, painter: Painter, tree: _Tree, taken: int, torn: Torn | None) -> None:
         self._painter = painter
@@ -67,6 +63,7 @@ class View:
         self._taken = taken
         self._torn = torn
         self.files: set[int] = set()
+        self.sizes: set[int] = set()
 
     def entries(self, ino: int) -> Mapping[str, int]:
         return self.tree.directories[ino]
@@ -83,7 +80,8 @@ class View:
         return self._painter.modes.get(ino, 0o755 if ino in self.tree.directories else 0o644)
 
     def size(self, ino: int) -> int:
-        return len(self.content(ino))
+        self.sizes.add(ino)
+        return self._painter.size(ino, self._taken, self._torn)
 
     def content(self, ino: int) -> bytes:
         self.files.add(ino)
@@ -107,7 +105,7 @@ class View:
 
     def bits(self) -> int:
         """Give the nodes of the window that the answers so far can have depended on."""
-        return self._painter.bits(self.files)
+        return self._painter.bits(self.files, self.sizes)
 
 
 class Painter:
@@ -149,7 +147,7 @@ class Painter:
                         numbers.append(number)
         self._name_bits = 0
         self._trees: dict[int, _Tree] = {}
-        self._contents: dict[tuple[int, int, Torn | None], tuple[bytes, int]] = {}
+        self._contents: dict[tuple[int, int, Torn | None], bytes] = {}
         self._remembered = 0
 
     def settle(self, offset: int, issued: int) -> None:
@@ -168,11 +166,15 @@ class Painter:
         self._issued = issued
         self._name_bits = self._window_bits(self._name_nodes, self._names_applied)
         for file in self._files.values():
-            file.bits = 0
+            file.bits = file.size_bits = 0
+            file.prints = None
         for number in range(offset, issued):
             for effect in self._nodes[number].effects:
                 if not isinstance(effect, Name):
-                    self._files[effect.ino].bits |= 1 << (number - offset)
+                    file = self._files[effect.ino]
+                    file.bits |= 1 << (number - offset)
+                    if isinstance(effect, Size | Cut):
+                        file.size_bits |= 1 << (number - offset)
 
     def _settle_names(self, offset: int) -> None:
         applied = bisect_left(self._name_nodes, offset, self._names_applied)
@@ -200,34 +202,32 @@ class Painter:
     def key(self, taken: int, torn: Torn | None) -> ImageKey:
         """Identify the image of a set of nodes of the current window."""
         tree = self._tree(taken)
-        return (tree.shape, *(self._content(ino, taken, torn)[1] for ino in tree.files))
+        return (tree.shape, *[self._fingerprint(ino, taken, torn) for ino in tree.files])
 
     def image(self, taken: int, torn: Torn | None) -> Image:
         """Build the image of a set of nodes of the current window."""
         tree = self._tree(taken)
-        contents = {ino: self._content(ino, taken, torn)[0] for ino in tree.files}
+        contents = {ino: self.content(ino, taken, torn) for ino in tree.files}
         return Image(tree.directories, contents, self.targets, self.modes, tree.links)
 
     def view(self, taken: int, torn: Torn | None) -> View:
         """Look at the image of a set of nodes without building it; until the window moves on."""
         return View(self, self._tree(taken), taken, torn)
 
-    def bits(self, files: Iterable[int]) -> int:
-        """Give the nodes of the current window that shape the names and some files."""
+    def bits(self, files: Iterable[int], sizes: Iterable[int]) -> int:
+        """Give the nodes of the current window that shape the names, some files, some sizes."""
         bits = self._name_bits
         for ino in files:
             bits |= self._files[ino].bits
+        for ino in sizes:
+            bits |= self._files[ino].size_bits
         return bits
 
-    def torn_file(self, torn: Torn) -> int:
-        """Give the inode of the file that a torn page is in."""
-        effect = self._nodes[torn.node].effects[0]
-        assert isinstance(effect, Data)
-        return effect.ino
-
-    def content(self, ino: int, taken: int, torn: Torn | None) -> bytes:
-        """Build one file of the image of a set of nodes."""
-        return self._content(ino, taken, torn)[0]
+    def torn_file(self, torn: Torn) -> tuple[int, bool]:
+        """Give the inode of the file that a torn page is in, and whether its size is torn too."""
+        effects = self._nodes[torn.node].effects
+        assert isinstance(effects[0], Data)
+        return effects[0].ino, len(effects) > 1
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -280,29 +280,61 @@ class Painter:
 
     # -- contents ------------------------------------------------------------------------------
 
-    def _content(self, ino: int, taken: int, torn: Torn | None) -> tuple[bytes, int]:
+    def content(self, ino: int, taken: int, torn: Torn | None) -> bytes:
+        """Build one file of the image of a set of nodes."""
         file = self._files[ino]
         if torn is not None and not self._shapes(torn, ino):
             torn = None
         memo = (ino, taken & file.bits, torn)
         found = self._contents.get(memo)
         if found is None:
-            content = self._paint(file, ino, taken, torn)
-            self._remembered += len(content)
+            found = self._paint(file, ino, taken, torn)
+            self._remembered += len(found)
             if self._remembered > _REMEMBERED_MAX:
                 self._contents.clear()
-                self._remembered = len(content)
-            found = self._contents[memo] = (content, hash(content))
+                self._remembered = len(found)
+            self._contents[memo] = found
         return found
+
+    def size(self, ino: int, taken: int, torn: Torn | None) -> int:
+        """Give the size of one file of the image of a set of nodes."""
+        file = self._files[ino]
+        if torn is not None and self.torn_file(torn) == (ino, True):
+            return len(self.content(ino, taken, torn))
+        self._settle_file(file, ino)
+        bits, size = taken & file.size_bits, file.size
+        while bits:
+            low = bits & -bits
+            bits ^= low
+            for effect in self._nodes[low.bit_length() - 1 + self._offset].effects:
+                if isinstance(effect, Size | Cut) and effect.ino == ino:
+                    size = effect.size
+        return size
+
+    def _fingerprint(self, ino: int, taken: int, torn: Torn | None) -> int:
+        """Give a number that is equal for equal contents, without building them if it can be."""
+        file = self._files[ino]
+        prints = file.prints
+        if prints is None:
+            self._settle_file(file, ino)
+            window = [
+                (number, self._nodes[number].effects)
+                for number in file.nodes[file.applied :]
+                if number < self._issued
+            ]
+            prints = file.prints = Fingerprints(file.buffer, window, ino, self._offset)
+        if torn is not None and not self._shapes(torn, ino):
+            torn = None
+        if prints.by_page and (torn is None or len(self._nodes[torn.node].effects) == 1):
+            return prints.of(taken, self.size(ino, taken, None), torn)
+        return prints.of_content(self.content(ino, taken, torn))
 
     def _shapes(self, torn: Torn, ino: int) -> bool:
         effect = self._nodes[torn.node].effects[0]
         return isinstance(effect, Data) and effect.ino == ino
 
     def _paint(self, file: _File, ino: int, taken: int, torn: Torn | None) -> bytes:
-        while file.applied < len(file.nodes) and file.nodes[file.applied] < self._offset:
-            buffer, size = self._run(file, ino, self._settled_run(file), None, None)
-            file.buffer, file.size = bytes(buffer), size
+        self._settle_file(file, ino)
         numbers = [number for number in file.nodes[file.applied :] if number < self._issued]
         if not numbers and torn is None and file.size == len(file.buffer):
             return file.buffer
@@ -310,6 +342,11 @@ class Painter:
         del buffer[size:]
         buffer.extend(bytes(size - len(buffer)))
         return bytes(buffer)
+
+    def _settle_file(self, file: _File, ino: int) -> None:
+        if file.applied < len(file.nodes) and file.nodes[file.applied] < self._offset:
+            buffer, size = self._run(file, ino, self._settled_run(file), None, None)
+            file.buffer, file.size = bytes(buffer), size
 
     def _settled_run(self, file: _File) -> list[int]:
         start = file.applied

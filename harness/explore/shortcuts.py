@@ -33,7 +33,7 @@ class Shortcuts(Generic[V]):
     def __init__(self, explorer: Explorer) -> None:
         self._explorer = explorer
         self._window = (-1, -1)
-        self._known: list[tuple[int, frozenset[int], dict[_Part, V]]] = []
+        self._known: list[tuple[int, frozenset[tuple[int, bool]], dict[_Part, V]]] = []
 
     def find(self, state: CrashState) -> V | None:
         """Give what an earlier state led to, if nothing that was asked of it differs in this."""
@@ -66,7 +66,11 @@ class Shortcuts(Generic[V]):
         if window != self._window:
             self._known.clear()
             self._window = window
-        files = frozenset(view.files)
+        # What a tear changes: a content, or, where the size is torn with it, that too.
+        files = frozenset(
+            [(ino, torn) for ino in view.files for torn in (False, True)]
+            + [(ino, True) for ino in view.sizes]
+        )
         mask = view.bits()
         bits, torn = state.taken & mask, state.torn
         hit = torn is not None and self._explorer.torn_file(torn) in files

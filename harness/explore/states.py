@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.explore.images import ImageKey, Painter, Torn, View
 from harness.explore.window import Frame, Page, window_at, windows
@@ -46,9 +45,10 @@ _COUNT_MAX: Final = 4096
 """Sets of one component that are listed to count their tears."""
 
 
-@dataclass(frozen=True, slots=True)
-class CrashState:
+class CrashState(NamedTuple):
     """One set of effects on disk.
+
+    A tuple, because they are made by the hundred thousand.
 
     Attributes:
         first: First position at which a crash can leave it.
@@ -130,7 +130,7 @@ class Explorer:
         self.possible: int | None = 0
         self._torn = constraints.model.torn
         # Where the model orders all effects, a page cannot skip a version.
-        self._newest_too = constraints.model.order == "free"
+        self._any_version = constraints.model.order == "free"
         self._painter = Painter(constraints)
         self._aside: Painter | None = None
         if at is not None:
@@ -181,7 +181,7 @@ class Explorer:
         """Count what a window adds: its new sets, and the tears of them."""
         if not self._torn:
             return frame.new
-        tears = frame.count_tears(newest_too=self._newest_too, sets_max=_COUNT_MAX)
+        tears = frame.count_tears(any_version=self._any_version, sets_max=_COUNT_MAX)
         return None if tears is None else frame.new + tears
 
     def everything_after(self, calls: int) -> CrashState:
@@ -292,23 +292,26 @@ class Explorer:
                         yield from self._tears(frame, taken, page)
 
     def _visit_some(self, frame: Frame, allowance: int) -> Iterator[CrashState]:
-        seen: set[tuple[int, Torn | None]] = set()
-        for state in self._candidates(frame, allowance):
-            if (state.taken, state.torn) not in seen:
-                seen.add((state.taken, state.torn))
-                self.visited += 1
+        # Draws repeat themselves: a set comes once, with all its tears.
+        seen: set[int] = set()
+        left = allowance
+        for taken in self._informative(frame, allowance):
+            if taken in seen:
+                continue
+            seen.add(taken)
+            for state in self._with_tears(frame, taken):
                 yield state
-                if len(seen) >= allowance:
+                left -= 1
+                if not left:
                     return
 
-    def _candidates(self, frame: Frame, allowance: int) -> Iterator[CrashState]:
-        for taken in self._informative(frame, allowance):
-            if frame.is_new(taken):
-                yield self._state(frame, taken, None, count=False)
-            if self._torn:
-                for page in frame.pages:
-                    if page.fresh or frame.window.alone:
-                        yield from self._tears(frame, taken, page, count=False)
+    def _with_tears(self, frame: Frame, taken: int) -> Iterator[CrashState]:
+        if frame.is_new(taken):
+            yield self._state(frame, taken, None)
+        if self._torn:
+            for page in frame.pages:
+                if page.fresh or frame.window.alone:
+                    yield from self._tears(frame, taken, page)
 
     def _informative(self, frame: Frame, allowance: int) -> Iterator[int]:
         """The fixed order of DESIGN.md section 6, then seeded draws."""
@@ -337,7 +340,7 @@ class Explorer:
     def _tears(
         self, frame: Frame, taken: int, page: Page, *, count: bool = True
     ) -> Iterator[CrashState]:
-        for number, cut in frame.tears(taken, page, newest_too=self._newest_too):
+        for number, cut in frame.tears(taken, page, any_version=self._any_version):
             yield self._state(frame, taken, Torn(number, cut), count=count)
 
     def _state(
