@@ -6,6 +6,7 @@ the store may show then, is the oracle's business.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -40,7 +41,7 @@ CALLS_MAX: Final = 200_000
 """System calls that one recovery may make before it counts as never returning."""
 
 CALLS_MAX_LATER: Final = 4_000
-"""The same, once two recoveries of a unit have not returned: the point is made."""
+"""The same, once two recoveries of a subject have not returned: the point is made."""
 
 RESTART: Final = 1_000_003
 """Added to a run's seed for the machine it restarts on."""
@@ -49,6 +50,7 @@ CHECKED_EVERY: Final = 1_000
 """Of so many recoveries that another one stands for, one is run all the same, and compared."""
 
 _ENDLESS_MAX: Final = 2
+_endless: Final[Counter[str]] = Counter()
 
 FOLLOW_SHORT: Final = b"\x01follow-up"
 FOLLOW_LONG: Final = b"\x02a longer follow-up, over one sector. " * 20
@@ -161,7 +163,6 @@ class Prober:
         self._follow = follow
         self._trie: Trie[Observation] = Trie()
         self._number = 0
-        self._endless = 0
         self.executed = self.reused = 0
         self.reusing = reuse
         self.distrust: str | None = None
@@ -253,11 +254,12 @@ class Prober:
         except (InternalError, SimulationError, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - sys.exit() is an outcome, too
-            self._endless += isinstance(error, CallLimitExceeded)
+            if isinstance(error, CallLimitExceeded):
+                _endless[self._subject.name] += 1
             return self._subject.raised(error)
 
     def _calls_max(self) -> int:
-        return CALLS_MAX if self._endless < _ENDLESS_MAX else CALLS_MAX_LATER
+        return CALLS_MAX if _endless[self._subject.name] < _ENDLESS_MAX else CALLS_MAX_LATER
 
     def _recover(self) -> tuple[Reading, Session | None]:
         """Open, list and read everything in the active process."""
