@@ -197,6 +197,7 @@ class Examination:
         )
         self.judge = Judge(self.events, self.recording.initial, syncs=subject.sync is not None)
         self.looked_back = False
+        self._before: dict[tuple[object, ...], Reading] = {}
         self._aftermaths: Trie[Aftermath] = Trie()
         self._shortcuts = Shortcuts[Aftermath](self.explorer)
 
@@ -237,8 +238,17 @@ class Examination:
         assert segment.in_flight is not None
         self.looked_back = True
         invoked = self.events[segment.in_flight].invoked
-        earlier = self.explorer.without(state, after_call=invoked)
-        return self.observe(earlier).first
+        # Most states of a window differ in the operation in flight alone: ask once for them all.
+        issued = max(self.explorer.issued_at(2 * invoked) - state.offset, 0)
+        torn = state.torn if state.torn and state.torn.node < state.offset + issued else None
+        known = (state.offset, state.taken & (1 << issued) - 1, issued, invoked, torn)
+        found = self._before.get(known)
+        if found is None:
+            if len(self._before) >= _CLEAN_MAX:
+                self._before.clear()
+            earlier = self.explorer.without(state, after_call=invoked)
+            found = self._before[known] = self.observe(earlier).first
+        return found
 
     def violations(self, state: CrashState, observation: Observation) -> Iterator[Violation]:
         """Judge one crash state at every moment of the history it can follow."""

@@ -158,6 +158,8 @@ class Painter:
         """
         if offset < self._offset:
             raise ValueError("windows only move forward")
+        if (offset, issued) == (self._offset, self._issued):
+            return
         if offset > self._offset:
             self._settle_names(offset)
             self._trees.clear()

@@ -32,6 +32,16 @@ BUDGET_DEFAULT: Final = 20_000
 _WINDOW_MIN: Final = 24
 """Sets visited at each call even when the budget is spent: the fixed order's first ones."""
 
+_SETS_EXPECTED: Final = 2
+"""Sets that a call adds at the least: where the budget has not as many for each, calls of a long
+trace are left out, not sets of the last ones."""
+
+_ENDS: Final = 32
+"""Calls at the beginning and at the end of a long trace that are never left out."""
+
+_COUNTED_MAX: Final = 64
+"""Nodes in flight up to which the sets of a call that is left out are counted."""
+
 _PRODUCT_MAX: Final = 512
 """Sets of one component that the fixed order lists against all and none of the others."""
 
@@ -147,22 +157,47 @@ class Explorer:
 
     def states(self) -> Iterator[CrashState]:
         """Yield the crash states the budget reaches, earliest first, no set of effects twice."""
+        chosen = self._chosen()
+        left = len(chosen)
         for number, window in enumerate(self._windows):
+            visited = number in chosen
+            if not visited and window.issued - window.offset > _COUNTED_MAX:
+                self.exhaustive, self.possible = False, None
+                continue
             frame = Frame(self.constraints.nodes, window)
-            self._painter.settle(window.offset, window.issued)
             count = self._count(frame)
             if window.clipped or count is None:
                 self.exhaustive, self.possible = False, None
             elif self.possible is not None:
                 self.possible += count
-            left = len(self._windows) - number
+            if not visited:
+                self.exhaustive = self.exhaustive and not count
+                continue
+            self._painter.settle(window.offset, window.issued)
             allowance = max(_WINDOW_MIN, 2 * (self.budget - self.visited) // left)
+            left -= 1
             walkable = frame.order.count <= _WALK_MAX * allowance or not (self._torn or frame.lifts)
             if count is not None and count <= allowance and walkable:
                 yield from self._visit_all(frame)
             else:
                 self.exhaustive = False
                 yield from self._visit_some(frame, allowance)
+
+    def _chosen(self) -> range | set[int]:
+        """Say which windows are visited: all, or of a long trace as many as the budget reaches.
+
+        The first and the last of them always are, the others are spread evenly, each drawn from
+        its stretch of the trace.
+        """
+        count, most = len(self._windows), max(self.budget // _SETS_EXPECTED, 4 * _ENDS)
+        if count <= most:
+            return range(count)
+        random = Random(f"{self.seed}/{self.constraints.model.name}/windows")  # noqa: S311
+        found = {*range(_ENDS), *range(count - _ENDS, count)}
+        stretch = (count - 2 * _ENDS) / (most - 2 * _ENDS)
+        for number in range(most - 2 * _ENDS):
+            found.add(_ENDS + int((number + random.random()) * stretch))
+        return found
 
     def count(self) -> int | None:
         """Count the sets there are without visiting them; None where they cannot be counted.
