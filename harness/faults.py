@@ -255,6 +255,12 @@ class FaultHooks(Hooks):
         self._durable: dict[int, bytes] = {}
         self._process: Process | None = None
 
+    def start(self) -> None:
+        """Forget the calls seen so far: count from here."""
+        self.seen.clear()
+        self._counts.clear()
+        self.serial = 0
+
     def clear(self) -> None:
         """End the fault: the disk is well again."""
         self.fault = None

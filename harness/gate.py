@@ -6,13 +6,13 @@ same verdicts; work done for one guarantee is kept for the next under the same p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.intercept import rerouted
 from harness.ops import Workload
-from harness.persistence import Model
+from harness.oracle import INJECTED
 from harness.report import FindingRecord, Verdict
 from harness.runner import Plan, finish, verdict_of
 from harness.unit import UnitResult, merge, run_unit
@@ -56,29 +56,31 @@ class Gate:
 
     def planned(self, guarantee: str, profile: str) -> bool:
         """Judge the plan's own workloads under a profile; tell whether a guarantee held."""
-        total = self._planned.get(profile)
+        place = _place(guarantee, profile)
+        total = self._planned.get(place)
         if total is None:
-            total, model = UnitResult(), self._model(profile)
-            coverage = self._coverage.setdefault(profile, Coverage())
+            total = UnitResult()
             with rerouted():
                 for workload in self.plan.workloads:
-                    result = self._run(workload, model)
+                    result = self._run(workload, place)
                     total.candidates = merge(total.candidates, result.candidates)
                     total.errors |= result.errors
-                    for part in result.coverage.values():
-                        coverage.add(part)
-            self._planned[profile] = total
-        return not any(one.guarantee == guarantee for one in total.candidates)
+            self._planned[place] = total
+        return not any(
+            one.guarantee == guarantee and profile in one.profiles for one in total.candidates
+        )
 
     def holds(self, guarantee: str, profile: str, workload: Workload) -> str | None:
         """Judge one drawn workload; say what broke, if anything did."""
-        question = profile, workload
+        question = _place(guarantee, profile), workload
         result = self._drawn.get(question)
         if result is None:
-            result = self._drawn[question] = self._run(workload, self._model(profile))
-            for part in result.coverage.values():
-                self._coverage.setdefault(profile, Coverage()).add(part)
-        broken = [one for one in result.candidates if one.guarantee == guarantee]
+            result = self._drawn[question] = self._run(workload, question[0])
+        broken = [
+            one
+            for one in result.candidates
+            if one.guarantee == guarantee and profile in one.profiles
+        ]
         if not broken:
             return None
         # Hypothesis ends with the simplest case: the latest one stands for all before it.
@@ -87,18 +89,21 @@ class Gate:
 
     def conclude(self, guarantee: str, profile: str) -> GateResult:
         """Shrink and replay what was found, and give the verdict."""
-        planned = self._planned.get(profile, UnitResult())
+        place = _place(guarantee, profile)
+        planned = self._planned.get(place, UnitResult())
+        # Copies: causes are merged in place, and the next profile asks again.
+        found = [replace(one, profiles=dict(one.profiles)) for one in planned.candidates]
         candidates = [
-            one
-            for one in merge(planned.candidates, self._more.get((guarantee, profile), []))
-            if one.guarantee == guarantee
+            replace(one, profiles={profile: one.profiles[profile]})
+            for one in merge(found, self._more.get((guarantee, profile), []))
+            if one.guarantee == guarantee and profile in one.profiles
         ]
         with rerouted():
             findings, repros, unsteady = finish(self.plan, candidates)
         verdict = verdict_of(
             guarantee,
             profile,
-            self._coverage.get(profile, Coverage()),
+            self._coverage.get(place, Coverage()),
             findings,
             planned.errors,
             unsteady,
@@ -116,15 +121,23 @@ class Gate:
         self._judged = self._executed = self._reused = 0
         return spent
 
-    def _model(self, profile: str) -> Model:
-        return next(model for model in self.plan.models if model.name == profile)
-
-    def _run(self, workload: Workload, model: Model) -> UnitResult:
+    def _run(self, workload: Workload, place: str) -> UnitResult:
+        """Judge one workload by crashes under one profile, or by the faults of one guarantee."""
         plan = self.plan
-        result = run_unit(
-            plan.loaded, workload, (model,), frozenset(plan.judged), plan.depth, seed=plan.seed
-        )
+        if place in INJECTED:
+            models, guarantees = plan.models, frozenset({place})
+        else:
+            models = tuple(model for model in plan.models if model.name == place)
+            guarantees = frozenset(plan.judged) - set(INJECTED)
+        result = run_unit(plan.loaded, workload, models, guarantees, plan.depth, seed=plan.seed)
+        for name, part in (*result.coverage.items(), *result.injected.items()):
+            self._coverage.setdefault(name, Coverage()).add(part)
         self._judged += result.judged
         self._executed += result.executed
         self._reused += result.reused
         return result
+
+
+def _place(guarantee: str, profile: str) -> str:
+    """Name what is judged together: a profile, or a guarantee that hardly depends on one."""
+    return guarantee if guarantee in INJECTED else profile

@@ -24,10 +24,13 @@ from harness.subjects import MISSING, Outcome, Raised
 
 __all__ = [
     "GUARANTEES",
+    "INJECTED",
     "SEVERITIES",
     "Judge",
     "Severity",
     "Violation",
+    "severity_of",
+    "show",
 ]
 
 Severity: TypeAlias = Literal["silent-corruption", "data-loss", "unavailable", "false-ack", "leak"]
@@ -47,8 +50,18 @@ GUARANTEES: Final = {
     "recovery": "after any crash the store opens, lists, and accepts writes that last; recovering "
     "twice, or crashing while recovering, changes nothing",
     "listing": "list names exactly the keys that can be read",
+    "integrity": "with stored bytes damaged, a read returns a value written under that key, or "
+    "raises, or says that there is none",
+    "clean-failure": "when a system call fails the operation raises or really took full effect, "
+    "and the store works on without a restart",
+    "hygiene": "crashes and failures leave a bounded number of stray files and no open descriptor",
 }
 """Those this version judges, each with its promise in a line."""
+
+
+INJECTED: Final = ("clean-failure", "integrity", "hygiene")
+"""Those of them that are about other faults than crashes; what a filesystem may lose hardly matters
+to them, so they are judged once for all profiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +238,7 @@ class Judge:
             ):
                 destroyer = segment.in_flight
         kind, severity = self._classify(key, value, rollback=rollback)
-        shown = tuple(_show(one) for one in allowed)
+        shown = tuple(show(one) for one in allowed)
 
         def violation(guarantee: str) -> Violation:
             return Violation(
@@ -233,7 +246,7 @@ class Judge:
                 kind,
                 severity,
                 key,
-                _show(value),
+                show(value),
                 shown,
                 position,
                 destroyer,
@@ -348,9 +361,9 @@ class Judge:
             if follow.back[key] != value:
                 yield violation(
                     "follow-up-lost",
-                    _severity(follow.back[key]),
-                    f"a write after recovery reads back as {_show(follow.back[key])}",
-                    _show(value),
+                    severity_of(follow.back[key]),
+                    f"a write after recovery reads back as {show(follow.back[key])}",
+                    show(value),
                     key,
                 )
         if follow.closed is not None:
@@ -373,9 +386,9 @@ class Judge:
                 got = later.values.get(key, MISSING)
                 yield violation(
                     "follow-up-lost",
-                    _severity(got),
-                    f"what was written after recovery reads, at the next open, as {_show(got)}",
-                    _show(value),
+                    severity_of(got),
+                    f"what was written after recovery reads, at the next open, as {show(got)}",
+                    show(value),
                     key,
                 )
         attempted = {key for key, _, _ in follow.wrote}
@@ -414,10 +427,10 @@ class Judge:
                     yield Violation(
                         "recovery",
                         "crash-in-recovery",
-                        _severity(got),
+                        severity_of(got),
                         key,
-                        f"after a crash during recovery, it reads {_show(got)}",
-                        tuple(_show(one) for one in allowed),
+                        f"after a crash during recovery, it reads {show(got)}",
+                        tuple(show(one) for one in allowed),
                         max(position, segment.first),
                     )
                     break
@@ -437,14 +450,15 @@ class Judge:
             if got != value:
                 yield violation(
                     "unstable",
-                    _severity(got),
-                    f"{when} reads {_show(got)}",
-                    _show(value),
+                    severity_of(got),
+                    f"{when} reads {show(got)}",
+                    show(value),
                     key,
                 )
 
 
-def _severity(outcome: Outcome) -> Severity:
+def severity_of(outcome: Outcome) -> Severity:
+    """Say how bad it is to read this where something else was to be read."""
     if isinstance(outcome, Raised):
         return "unavailable"
     return "data-loss" if outcome is MISSING else "silent-corruption"
@@ -476,7 +490,7 @@ _TELLING_MIN: Final = 4
 _SHOWN_MAX: Final = 40
 
 
-def _show(outcome: Outcome) -> str:
+def show(outcome: Outcome) -> str:
     """Word an outcome for a person, on one line."""
     if isinstance(outcome, Raised):
         return f"raises {outcome}"

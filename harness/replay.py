@@ -10,6 +10,7 @@ from harness.examine import Examination, after_kill
 from harness.explore import CrashState, Explorer, Torn
 from harness.finding import Crash, Reproduction, image_hash, trace_hash
 from harness.history import record
+from harness.injecting import inject_again
 from harness.intercept import rerouted
 from harness.oracle import Violation
 from harness.persistence import Model
@@ -110,6 +111,9 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
     """Rebuild the very state; None if the subject makes other calls than it did."""
     workload = reproduction.workload()
     recording = record(subject, workload, seed=reproduction.seed)
+    if reproduction.fault is not None or reproduction.rot is not None:
+        injected = inject_again(recording, reproduction, model)
+        return None if injected is None else _compare(reproduction, injected)
     prober = Prober(
         subject,
         workload.keys,

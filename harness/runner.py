@@ -26,7 +26,7 @@ from harness.finding import Candidate
 from harness.fix import prove
 from harness.intercept import rerouted
 from harness.ops import Operation, Workload, write
-from harness.oracle import GUARANTEES, SEVERITIES, Severity
+from harness.oracle import GUARANTEES, INJECTED, SEVERITIES, Severity
 from harness.persistence import PROFILES, Model, profile
 from harness.replay import replay_times
 from harness.report import (
@@ -61,7 +61,7 @@ Effort: TypeAlias = Literal["quick", "default", "thorough"]
 
 _REPLAYS: Final = 10
 
-NOT_JUDGED: Final = ("integrity", "clean-failure", "isolation", "hygiene")
+NOT_JUDGED: Final = ("isolation",)
 """Guarantees of the contract that this version does not judge yet."""
 
 
@@ -72,9 +72,9 @@ class _EffortTable:
 
 
 _EFFORTS: Final[dict[str, _EffortTable]] = {
-    "quick": _EffortTable(drawn=0, depth=Depth(budget=400, mixed=False)),
-    "default": _EffortTable(drawn=12, depth=Depth(budget=1500, mixed=True)),
-    "thorough": _EffortTable(drawn=60, depth=Depth(budget=20_000, mixed=True)),
+    "quick": _EffortTable(drawn=0, depth=Depth(budget=400, mixed=False, faults=100)),
+    "default": _EffortTable(drawn=12, depth=Depth(budget=1500, mixed=True, faults=300)),
+    "thorough": _EffortTable(drawn=60, depth=Depth(budget=20_000, mixed=True, faults=5000)),
 }
 
 
@@ -274,12 +274,12 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
     """
     started = time.monotonic()
     total = UnitResult()
-    coverage = {model.name: Coverage() for model in plan.models}
+    coverage = {name: Coverage() for name in (*(m.name for m in plan.models), *INJECTED)}
     done = 0
     with rerouted():
         for result in _results(plan, started):
             done += 1
-            for name, part in result.coverage.items():
+            for name, part in (*result.coverage.items(), *result.injected.items()):
                 coverage[name].add(part)
             total.candidates = merge(total.candidates, result.candidates)
             total.executed += result.executed
@@ -295,7 +295,7 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
         verdict_of(
             guarantee,
             model.name,
-            coverage[model.name],
+            coverage[guarantee if guarantee in INJECTED else model.name],
             findings,
             total.errors,
             unsteady,
@@ -307,7 +307,7 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
     for verdict in verdicts:
         verdict.note = "; ".join(filter(None, [verdict.note, *sorted(total.notes)])) or None
     seconds = time.monotonic() - started
-    distinct = sum(one.states for one in coverage.values())
+    distinct = sum(coverage[model.name].states for model in plan.models)
     return Outcome(
         Report(
             schema=SCHEMA,
@@ -486,8 +486,8 @@ def verdict_of(
     note = None
     if ids:
         verdict = "violated"
-    elif name in errors:
-        verdict, note = "error", errors[name]
+    elif (guarantee if guarantee in INJECTED else name) in errors:
+        verdict, note = "error", errors[guarantee if guarantee in INJECTED else name]
     elif any(text.startswith(f"{guarantee}:") for text in unsteady):
         verdict = "inconclusive"
         note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))
@@ -496,10 +496,10 @@ def verdict_of(
     elif not complete:
         verdict, note = "inconclusive", "the time budget ended first"
     elif not _exercised(guarantee, coverage):
-        verdict, note = "not-exercised", "no crash state put it to the test"
+        verdict, note = "not-exercised", "no fault put it to the test"
     else:
         verdict = "held"
-        if coverage.sampled:
+        if coverage.sampled and guarantee not in INJECTED:
             every = coverage.workloads - coverage.sampled
             note = (
                 f"every state of {every} of {coverage.workloads} workloads, "
@@ -528,5 +528,7 @@ def _exercised(guarantee: str, coverage: Coverage) -> bool:
             return coverage.acknowledged > 0 and coverage.opened > 0
         case "listing":
             return coverage.opened > 0
+        case "clean-failure" | "integrity" | "hygiene":
+            return coverage.faults > 0
         case _:
             return coverage.states > 0

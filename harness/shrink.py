@@ -13,6 +13,7 @@ from typing import Final
 from harness.errors import HarnessError
 from harness.finding import Candidate
 from harness.ops import Operation, Workload, write
+from harness.oracle import INJECTED
 from harness.persistence import Model
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
@@ -68,13 +69,16 @@ def _try(
     depth: Depth,
 ) -> Candidate | None:
     crash = wanted.reproduction
-    shallow = Depth(budget=depth.budget, mixed=crash.kill_at is not None)
+    shallow = Depth(budget=depth.budget, mixed=crash.kill_at is not None, faults=depth.faults)
+    # What one kind of fault shows, the other kind need not be tried for.
+    injected = guarantees & set(INJECTED)
+    only = injected if wanted.guarantee in INJECTED else guarantees - injected
     try:
         result = run_unit(
             subject,
             workload,
             (models[crash.profile],),
-            guarantees,
+            only,
             shallow,
             seed=crash.seed,
         )

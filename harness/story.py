@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from harness.diagnose import Site
 from harness.finding import Candidate
@@ -32,6 +33,12 @@ def finding_record(
     }
     if reproduction.kill_at is not None:
         fault["killed_after"] = reproduction.kill_at
+    if reproduction.fault is not None or reproduction.rot is not None:
+        fault = {
+            "kind": _fault_kind(found),
+            "fault": reproduction.fault or reproduction.rot,
+            "operation": found.operation,
+        }
     return FindingRecord(
         id=found.id,
         guarantee=found.guarantee,
@@ -59,6 +66,12 @@ def finding_record(
 
 
 def _fault_kind(found: Candidate) -> str:
+    if found.reproduction.rot is not None:
+        return "rot"
+    if found.reproduction.fault is not None:
+        repeated = found.guarantee == "hygiene"
+        full = found.reproduction.fault.startswith("disk:")
+        return "repeated fault" if repeated else "full disk" if full else "failing call"
     if found.reproduction.second is not None:
         return "crash during recovery"
     if found.reproduction.kill_at is not None:
@@ -95,6 +108,9 @@ def _effect(found: Candidate) -> str:
 def summary(found: Candidate) -> str:
     """Say in one sentence what breaks and why."""
     effect, culprit, missing = _effect(found), found.culprit, found.missing
+    injected = found.reproduction.fault or found.reproduction.rot
+    if injected is not None:
+        return _injected(found, injected)
     when = {
         "crash during recovery": f"After a crash during recovery ({found.reproduction.profile})",
         "power cut after a kill": "After a kill, a recovery and a power cut "
@@ -113,9 +129,37 @@ def summary(found: Candidate) -> str:
     return f"{place} exposes an unfinished state. {when} right there, {effect}."
 
 
+def _injected(found: Candidate, fault: str) -> str:
+    """Say what another fault than a crash shows."""
+    place = "" if found.culprit is None else f" at {_place(found.culprit)}"
+    if found.guarantee == "integrity":
+        key = "" if found.key is None else f" (key {found.key!r})"
+        return f"Damage is believed{place}: {found.observed}{key}."
+    if found.guarantee == "hygiene":
+        return f"Something is left behind{place} ({fault}): {found.observed}."
+    key = "" if found.key is None else f" key {found.key!r}:"
+    outcome = {
+        "false-ack": "is acknowledged all the same",
+        "false-answer": "answers all the same",
+        "not-clean": "raises, and leaves what must not be",
+        "unusable": "fails, and the store does not work afterwards",
+    }.get(found.kind, "goes wrong")
+    return f"With {fault}{place}, {found.operation} {outcome}:{key} {found.observed}."
+
+
+_REMEDIES: Final = {
+    "clean-failure": "let the error at {at} reach the caller, and put back what was begun",
+    "integrity": "store a checksum over key, length and value, and check it after {at}",
+    "hygiene": "remove or close what {at} leaves when the operation does not end well",
+}
+
+
 def suggestion(found: Candidate) -> str:
     """Propose the change that usually mends such a cause; unproven unless verified."""
     culprit, missing = found.culprit, found.missing
+    if culprit is not None and found.guarantee in _REMEDIES:
+        at = f"{Path(culprit.file).name}:{culprit.line}"
+        return _REMEDIES[found.guarantee].format(at=at)
     if culprit is None:
         return "make what was acknowledged durable before returning"
     at = f"{Path(culprit.file).name}:{culprit.line}"

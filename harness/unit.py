@@ -13,10 +13,12 @@ from harness import __version__
 from harness.diagnose import diagnose
 from harness.errors import SimulationError
 from harness.examine import Coverage, Sightings, examine
-from harness.finding import Candidate, candidate
+from harness.finding import Candidate, candidate, merge
 from harness.history import record
+from harness.injecting import inject
 from harness.intercept import rerouted
 from harness.ops import Workload
+from harness.oracle import INJECTED
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
@@ -32,10 +34,12 @@ class Depth:
     Attributes:
         budget: Sets of effects visited for one trace under one profile before sampling.
         mixed: Whether to judge power cuts after a kill as well.
+        faults: How many of the other faults to inject; see `harness.injecting.inject`.
     """
 
     budget: int
     mixed: bool
+    faults: int = 1500
 
 
 @dataclass(slots=True)
@@ -49,7 +53,8 @@ class UnitResult:
         reused: Recoveries that an earlier one stood for.
         notes: What a reader of the report should know.
         judged: Crash states judged.
-        errors: For each profile that could not be judged, why.
+        errors: For each profile that could not be judged, or guarantee, why.
+        injected: Coverage by faults other than crashes, for each guarantee that is about them.
     """
 
     coverage: dict[str, Coverage] = field(default_factory=dict)
@@ -59,6 +64,7 @@ class UnitResult:
     notes: set[str] = field(default_factory=set)
     judged: int = 0
     errors: dict[str, str] = field(default_factory=dict)
+    injected: dict[str, Coverage] = field(default_factory=dict)
 
 
 def run_unit(
@@ -95,7 +101,7 @@ def run_unit(
             follow="recovery" in guarantees,
             writes=follow_values(subject, workload),
         )
-        for model in models:
+        for model in models if guarantees - set(INJECTED) else ():
             try:
                 coverage, sightings = examine(
                     recording,
@@ -114,6 +120,14 @@ def run_unit(
             if progress is not None:
                 progress(coverage.judged)
         result.executed, result.reused = prober.executed, prober.reused
+        if guarantees & set(INJECTED):
+            injected = inject(recording, models, guarantees, depth.faults)
+            result.candidates = merge(result.candidates, injected.candidates)
+            result.injected, result.executed = (
+                injected.coverage,
+                prober.executed + injected.executed,
+            )
+            result.errors |= injected.errors
         if prober.distrust is not None:
             result.notes.add(prober.distrust)
     return result
@@ -130,18 +144,3 @@ def _diagnose_all(sightings: Sightings, guarantees: frozenset[str]) -> list[Cand
             one.profiles = dict.fromkeys(one.profiles, count)
             found = merge(found, [one])
     return found
-
-
-def merge(found: list[Candidate], more: list[Candidate]) -> list[Candidate]:
-    """Join two lists of causes; of equal ones keep the simplest case and add the counts up."""
-    by_identity = {one.identity: one for one in found}
-    for one in more:
-        known = by_identity.get(one.identity)
-        if known is None:
-            by_identity[one.identity] = one
-            continue
-        kept, other = (one, known) if one.weight < known.weight else (known, one)
-        for name, count in other.profiles.items():
-            kept.profiles[name] = kept.profiles.get(name, 0) + count
-        by_identity[one.identity] = kept
-    return list(by_identity.values())

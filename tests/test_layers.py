@@ -14,8 +14,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     *("errors", "trace", "image", "ops"),
     *("disk", "intercept"),
-    *("faults",),
-    *("record", "script"),
+    *("faults", "record", "script"),
     *("persistence", "explore", "statelist"),
     *(
         "subjects",
@@ -28,12 +27,14 @@ ORDER = [
         "workloads",
         "strategies",
     ),
+    *("live", "syncfail", "failing", "rot", "hygiene"),
     *(
         "aftermath",
         "examine",
         "diagnose",
         "report",
         "finding",
+        "injecting",
         "unit",
         "replay",
         "shrink",

@@ -24,16 +24,19 @@ _FAULTS: Final = {
     "first one does",
     "power cut after a kill": "the process dies, a successor recovers on what memory holds and "
     "writes, then the power goes (not with --quick)",
+    "failing call": "each call of a run fails with each error it can really give, once and until "
+    "cleared, or is cut short: write #2: ENOSPC after 512 bytes, once",
+    "failed fsync": "the pages are dropped and the next fsync succeeds; memory keeps them (ext4, "
+    "xfs) or goes back (btrfs)",
+    "full disk": "room for so many bytes or inodes, then freed: disk: full at 8192 bytes",
+    "rot": "stored bytes flipped, zeroed, garbled, stale, cut, deleted, appended to, or under "
+    "another key's name, after a clean shutdown",
+    "repeated fault": "one operation crashes or fails at the same call over and over",
 }
 
 _LATER: Final = {
-    "integrity": "with stored bytes damaged, a read returns a value written under that key, or "
-    "raises, or says that there is none",
-    "clean-failure": "when a system call fails the operation raises or really took full effect, "
-    "and the store works on without a restart",
     "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
     "crashes too",
-    "hygiene": "crashes and failures leave a bounded number of stray files and no open descriptor",
 }
 """Guarantees that the contract names and this version does not judge."""
 

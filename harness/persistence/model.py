@@ -83,6 +83,9 @@ class Model:
         cut_tail: Whether the rest of the page that a cut ends in is zeroed with the cut, or as data
             of its own at any later time.
         torn: Whether a page may be written in part, at a sector boundary.
+        failed_fsync: What a failed fsync does to the memory: ``clean``: the pages stay and count as
+            written, so that the next fsync succeeds and brings nothing; ``revert``: they go back to
+            what is on disk (Rebello et al., ATC'20, section 3).
     """
 
     name: str
@@ -96,6 +99,7 @@ class Model:
     close_after_cut: Literal["nothing", "size", "data"] = "nothing"
     cut_tail: Literal["with-cut", "data"] = "with-cut"
     torn: bool = True
+    failed_fsync: Literal["clean", "revert"] = "clean"
 
 
 @dataclass(slots=True)

@@ -226,6 +226,7 @@ _BTRFS: Final = Model(
     names="log-tree",
     size_needs_data=True,
     torn=False,
+    failed_fsync="revert",
 )
 
 _POSIX: Final = Model(
@@ -235,7 +236,7 @@ _POSIX: Final = Model(
         Rule(
             "no order but fsync's",
             "POSIX.1-2024 fsync(); ALICE (OSDI'14) table 1",
-            ("name", "name ahead", "cut", "tail", "overwrite", "replaced", "renamed"),
+            ("name", "name ahead", "cut", "overwrite", "replaced", "renamed"),
         ),
         Rule("fsync of a file brings its data and size, not its name", "fsync(2), NOTES"),
         Rule("fsync of a directory brings its names", "fsync(2), NOTES"),
@@ -243,7 +244,7 @@ _POSIX: Final = Model(
         Rule(
             "pages, sizes and zeros are independent",
             "the union of the measured file systems",
-            ("content", "zeros"),
+            ("content", "zeros", "tail"),
         ),
         Rule(
             "a rename is atomic inside a directory; between two it may show both names, never "
@@ -257,6 +258,7 @@ _POSIX: Final = Model(
         _HOLES,
         _TORN,
     ),
+    cut_tail="data",
 )
 
 PROFILES: Final = {

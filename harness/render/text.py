@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.ops import Operation
+from harness.oracle import INJECTED
 from harness.report import FindingRecord, OperationRecord, Report, Verdict
 
 __all__ = ["WIDTH", "as_text", "print_report"]
@@ -217,14 +218,16 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     """State how much was looked at; guarantees judged on the same states share a row."""
     rows: dict[tuple[str, int, int, int, str], list[str]] = {}
     for one in verdicts:
-        key = (one.profile, one.workloads, one.faults, one.crash_states, _extent(one))
+        # What other faults than crashes show is the same under every profile, so it stands once.
+        label = one.guarantee if one.guarantee in INJECTED else one.profile
+        key = (label, one.workloads, one.faults, one.crash_states, _extent(one))
         rows.setdefault(key, []).append(one.guarantee)
     shared = len(rows) == len({key[0] for key in rows})
     width = max([len("profile"), *(len(key[0]) for key in rows)]) + 1
-    yield Text(f"{'profile':<{width}}{'workloads':>9}{'crashes':>9}{'states':>9}  coverage", "bold")
+    yield Text(f"{'profile':<{width}}{'workloads':>9}{'faults':>9}{'states':>9}  coverage", "bold")
     for (profile, workloads, faults, states, extent), guarantees in rows.items():
         line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {extent}"
-        yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
+        yield Text(line if shared else f"{line}: {', '.join(dict.fromkeys(guarantees))}")
     notes: dict[str, dict[str, None]] = {}
     for one in verdicts:
         if one.verdict == "held" and one.note is not None:

@@ -25,34 +25,42 @@ BUG = Bug(
 class _Cached(Document):
     """One process, which owns the directory: reads are answered from memory."""
 
+    values: dict[str, str] | None
+
     def recover(self) -> None:
         self.values = self.load()
         self.mutex = threading.Lock()
 
+    def known(self) -> dict[str, str]:
+        if self.values is None:
+            self.values = self.load()
+        return self.values
+
     def write(self, key: str, value: bytes) -> None:
         with self.mutex:
-            self.change({**self.values, key: value.hex()})
+            self.change({**self.known(), key: value.hex()})
 
     def read(self, key: str) -> bytes:
         with self.mutex:
-            return bytes.fromhex(self.values[key])
+            return bytes.fromhex(self.known()[key])
 
     def delete(self, key: str) -> None:
         with self.mutex:
-            values = dict(self.values)
+            values = dict(self.known())
             del values[key]
             self.change(values)
 
     def list(self) -> Iterable[str]:
         with self.mutex:
-            return list(self.values)
+            return list(self.known())
 
     def change(self, values: dict[str, str]) -> None:
         try:
             self.store(values)
         except OSError:
-            # Only the disk knows: the rename may have happened before what failed.
-            self.values = self.load()
+            # Only the disk knows: the rename may have happened before what failed. And the disk may
+            # not answer just now, so it is asked when somebody needs to know.
+            self.values = None
             raise
         self.values = values
 
