@@ -24,6 +24,9 @@ FREE_MAX: Final = 192
 """Free nodes looked at in one window; older ones that no fsync made durable are taken as on disk,
 and the enumeration says that it was not exhaustive."""
 
+_SPAN_MAX: Final = 1024
+"""The same for nodes, free or not, since the oldest free one: what a window costs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -63,14 +66,14 @@ def windows(constraints: Constraints) -> list[Window]:
     for number in range(len(nodes) - 1, -1, -1):
         later[number] = min(later[number + 1], nodes[number].durable)
     found = [Window(0, 0, 0, clipped=False, later=later[0], alone=True)]
-    issued = offset = 0
+    issued = offset = start = 0
     for position in sorted(issued_by.keys() | lifting):
         issued = issued_by.get(position, issued)
         while offset < issued and nodes[offset].durable <= position:
             offset += 1
-        clipped = issued - offset > FREE_MAX
-        start = max(offset, issued - FREE_MAX)
-        commits = position in lifting
+        # What was once taken as on disk stays there: windows only move forward.
+        start = max(start, _start(nodes, offset, issued, position))
+        clipped, commits = start > offset, position in lifting
         found.append(Window(position, start, issued, clipped, later[issued], commits=commits))
     return found
 
@@ -82,9 +85,22 @@ def window_at(constraints: Constraints, position: int) -> Window:
     offset = 0
     while offset < issued and nodes[offset].durable <= position:
         offset += 1
-    clipped = issued - offset > FREE_MAX
+    start = _start(nodes, offset, issued, position)
     later = min((node.durable for node in nodes[issued:]), default=NEVER)
-    return Window(position, max(offset, issued - FREE_MAX), issued, clipped, later, alone=True)
+    return Window(position, start, issued, start > offset, later, alone=True)
+
+
+def _start(nodes: list[Node], offset: int, issued: int, position: int) -> int:
+    """Find where a window begins so that it is not too large."""
+    if issued - offset <= FREE_MAX:
+        return offset
+    free, start = 0, issued
+    while start > max(offset, issued - _SPAN_MAX) and free < FREE_MAX:
+        start -= 1
+        free += nodes[start].durable > position
+    while start < issued and nodes[start].durable <= position:
+        start += 1
+    return start
 
 
 class Page:
@@ -102,28 +118,24 @@ class Page:
             self.bits |= unit
         self.fresh = self.bits & fresh
 
-    def cuts(self, taken: int, *, newest_too: bool) -> Iterator[tuple[int, int]]:
+    def cuts(self, taken: int, *, any_version: bool) -> Iterator[tuple[int, int]]:
         """Yield the tears from the version on disk: the node torn towards, and the cut's offset.
 
         Args:
             taken: The nodes on disk.
-            newest_too: Whether the page may be torn towards its newest version, not only the
-                next: it is written as it is in memory at that moment.
+            any_version: Whether the page may be torn towards any version that is not on disk, not
+                only the next: it is written as it is in memory when its write begins.
         """
-        missing = [(number, effect) for number, unit, effect in self.versions if not unit & taken]
-        if not missing:
-            return
-        number, effect = missing[0]
-        yield from _cuts(number, effect.start, effect.end)
-        if newest_too and len(missing) > 1:
-            start = min(effect.start for _, effect in missing)
-            end = max(effect.end for _, effect in missing)
-            yield from _cuts(missing[-1][0], start, end)
-
-
-def _cuts(number: int, start: int, end: int) -> Iterator[tuple[int, int]]:
-    for cut in range((start // SECTOR + 1) * SECTOR, end, SECTOR):
-        yield number, cut
+        end = 0
+        for number, unit, effect in self.versions:
+            if unit & taken:
+                continue
+            end = max(end, effect.end)
+            # A cut before the version's first byte would leave the version before it, torn.
+            for cut in range((effect.start // SECTOR + 1) * SECTOR, end, SECTOR):
+                yield number, cut
+            if not any_version:
+                return
 
 
 class Frame:
@@ -250,38 +262,38 @@ class Frame:
         return end - 1
 
     def torn_towards(
-        self, taken: int, page: Page, *, newest_too: bool
+        self, taken: int, page: Page, *, any_version: bool
     ) -> Iterator[tuple[int, int]]:
         """Yield the tears of a page that a set allows.
 
-        All that the torn node needs is on disk, but for versions of the same page where it may be
-        torn towards the newest.
+        All that the torn node needs is on disk, but for earlier versions of the same page where it
+        need not be torn towards the next.
         """
         allowed: dict[int, bool] = {}
-        for number, cut in page.cuts(taken, newest_too=newest_too):
+        for number, cut in page.cuts(taken, any_version=any_version):
             if number not in allowed:
                 unit = 1 << (number - self.offset)
                 missing = self.order.below(unit) & ~unit & ~taken
-                allowed[number] = not missing & ~page.bits if newest_too else not missing
+                allowed[number] = not missing & ~page.bits if any_version else not missing
             if allowed[number]:
                 yield number, cut
 
-    def tears(self, taken: int, page: Page, *, newest_too: bool) -> Iterator[tuple[int, int]]:
+    def tears(self, taken: int, page: Page, *, any_version: bool) -> Iterator[tuple[int, int]]:
         """Yield the tears of a page that a set allows and that no earlier window had."""
         new = self.is_new(taken)
         if new or page.fresh:
-            for number, cut in self.torn_towards(taken, page, newest_too=newest_too):
+            for number, cut in self.torn_towards(taken, page, any_version=any_version):
                 if new or self.fresh >> (number - self.offset) & 1:
                     yield number, cut
 
-    def count_tears(self, *, newest_too: bool, sets_max: int) -> int | None:
+    def count_tears(self, *, any_version: bool, sets_max: int) -> int | None:
         """Count the tears of all sets exactly, without listing the sets.
 
         Whether a page can be torn is settled in its own component; the others only multiply, and
         decide whether the set is new.
 
         Args:
-            newest_too: As in `Page.cuts`.
+            any_version: As in `Page.cuts`.
             sets_max: Sets of one component listed at the most.
 
         Returns:
@@ -298,7 +310,7 @@ class Frame:
             if not self.window.alone:
                 old = prod(count for c, _, count in counts if c is not own)
             for taken in own.sets():
-                for number, _ in self.torn_towards(taken, page, newest_too=newest_too):
+                for number, _ in self.torn_towards(taken, page, any_version=any_version):
                     whole = taken | 1 << (number - self.offset)
                     if whole & self.fresh or self._kept & own.bits & ~taken:
                         total += everything
