@@ -431,7 +431,7 @@ def _declared(factory: Callable[[str], Any], attribute: str) -> Any:
 def _exceptions(name: str, attribute: str, given: Any) -> tuple[type[BaseException], ...]:
     if given is None:
         return ()
-    types = (given,) if isinstance(given, type) else tuple(given)
+    types = tuple(given) if isinstance(given, Iterable) else (given,)
     for one in types:
         if not (isinstance(one, type) and issubclass(one, BaseException)):
             raise UsageError(f"subject {name!r}: {attribute} must be exception types, not {one!r}")
