@@ -150,8 +150,10 @@ class _Run:
         assert self._process is not None
         with self._event(Operation("close")):
             self._session.close()
-        self._session = None
         self._process.exit()
+        self._process.kill()
+        with active(self._process):
+            self._session = None  # what its finalizer does, it does as a dead process
 
     def verify(self, keys: tuple[str, ...]) -> None:
         """Reopen and read everything back, off the record."""
