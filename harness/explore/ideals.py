@@ -6,13 +6,21 @@ of the order that do not touch each other multiply, so everything works on its c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import product
 from math import prod
 from random import Random
 
 __all__ = ["Component", "Order"]
+
+
+def _bits(bits: int) -> Iterator[int]:
+    """Yield the bits of an integer, the highest first: what needs most comes last."""
+    while bits:
+        high = 1 << (bits.bit_length() - 1)
+        yield high
+        bits ^= high
 
 
 class Component:
@@ -63,13 +71,29 @@ class Component:
         memo[remaining] = total
         return total
 
+    @cached_property
+    def _closures(self) -> dict[int, int]:
+        """For each bit its unit with all that needs, directly or not."""
+        closures: dict[int, int] = {}
+        for unit, need in zip(self.units, self.needs, strict=True):
+            closed = unit
+            for bit in _bits(need):
+                closed |= closures[bit]
+            for bit in _bits(unit):
+                closures[bit] = closed
+        return closures
+
     def _below(self, need: int, remaining: int) -> int:
-        """All that some bits need, directly or not, among what remains."""
-        found = need
-        for unit, needs in zip(reversed(self.units), reversed(self.needs), strict=True):
-            if unit & found:
-                found |= (unit | needs) & remaining
-        return found
+        """All that some bits need, directly or not, among what remains.
+
+        What no longer remains cannot stand between two units that do: it was taken away with all
+        above it, or with all below it.
+        """
+        found = 0
+        for bit in _bits(need):
+            if not bit & found:
+                found |= self._closures[bit]
+        return found & remaining
 
     def sets(self) -> list[int]:
         """List all down-closed sets, the empty one first, each after its subsets by one unit."""

@@ -68,7 +68,11 @@ def windows(constraints: Constraints) -> list[Window]:
     found = [Window(0, 0, 0, clipped=False, later=later[0], alone=True)]
     issued = offset = start = 0
     for position in sorted(issued_by.keys() | lifting):
-        issued = issued_by.get(position, issued)
+        earlier, issued = issued, issued_by.get(position, issued)
+        if constraints.model.order != "free":
+            # Whatever a call adds comes on top of all before it.
+            found.append(Window(position, earlier, issued, clipped=False, later=later[issued]))
+            continue
         while offset < issued and nodes[offset].durable <= position:
             offset += 1
         # What was once taken as on disk stays there: windows only move forward.
@@ -320,6 +324,8 @@ class Frame:
 
     def _count_old(self, component: Component) -> int:
         """Count a component's sets that earlier windows had."""
+        if not component.bits & (self.fresh | self._kept):
+            return component.count
         rest = [
             (unit, need & ~self._kept)
             for unit, need in zip(component.units, component.needs, strict=True)
