@@ -22,7 +22,7 @@ from harness.intercept import active
 from harness.ops import Operation
 from harness.quiet import bury
 from harness.record import Recorder
-from harness.recovery import FOLLOW_LONG, FOLLOW_SHORT, RESTART, Reading
+from harness.recovery import RESTART, Reading, follow_values
 from harness.subjects import MISSING, Outcome, Raised, Session, Subject
 from harness.trace import Frame, Record
 from harness.watch import watched
@@ -240,6 +240,7 @@ class _Live:
     def __init__(self, recording: Recording, hooks: FaultHooks, fault: AnyFault | None) -> None:
         self.subject = recording.subject
         self.keys = recording.workload.keys
+        self.writes = follow_values(recording.subject, recording.workload)
         self.records: list[Record] = []
         self.events: list[Event] = []
         full = fault if isinstance(fault, Full) else None
@@ -307,10 +308,10 @@ def _follow(live: _Live, result: Faulted, struck: Operation) -> None:
         todo.append(struck)  # what every caller does next: try again
     key = struck.key or first
     if key is not None:
-        todo.append(Operation("write", key, FOLLOW_SHORT))
+        todo.append(Operation("write", key, live.writes[0]))
         others = [one for one in live.keys if one != key]
         if others:
-            todo.append(Operation("write", others[-1], FOLLOW_LONG))
+            todo.append(Operation("write", others[-1], live.writes[1]))
     if subject.sync is not None:
         todo.append(Operation("sync"))
     written: dict[str, bytes] = {}

@@ -1,0 +1,79 @@
+"""The reference keeps every promise under every fault, exhaustively where that is small.
+
+And a kubelet's protocol shows exactly the weaknesses that its source has.
+"""
+
+import pytest
+
+from harness.history import record
+from harness.injecting import inject
+from harness.intercept import rerouted
+from harness.ops import Workload, write
+from harness.oracle import INJECTED
+from harness.persistence import PROFILES
+from harness.quiet import quiet
+from harness.runner import Plan, check
+from harness.subjects import load
+from harness.workloads import value_of
+
+MODELS = tuple(PROFILES.values())
+SMALL = Workload("overwrite", (write("a", b"2"),), (write("a", b"1"),))
+TWO = Workload("overwrite", (write("a", value_of(3, 700)),), (write("a", b"old"), write("b", b"x")))
+
+
+def injected(name, workload, guarantees, faults):
+    with rerouted(), quiet():
+        return inject(record(load(name), workload), MODELS, frozenset(guarantees), faults)
+
+
+def test_every_failing_call_and_every_full_disk_leaves_the_reference_right():
+    result = injected("harness.reference.subjects:hardened", TWO, ["clean-failure"], 5000)
+    assert not result.candidates
+    coverage = result.coverage["clean-failure"]
+    assert coverage.exhaustive
+    assert coverage.faults > 150
+    assert coverage.states > 500
+
+
+def test_every_bit_cut_and_range_of_a_small_checkpoint_is_told():
+    result = injected("harness.reference.subjects:hardened", SMALL, ["integrity"], 20_000)
+    assert not result.candidates
+    coverage = result.coverage["integrity"]
+    assert coverage.exhaustive
+    assert coverage.faults == coverage.possible > 8000
+
+
+def test_repetition_leaves_nothing_behind_in_the_reference():
+    result = injected("harness.reference.subjects:hardened", TWO, ["hygiene"], 5000)
+    assert not result.candidates
+    assert result.coverage["hygiene"].faults > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        (
+            "kubelet",
+            {("integrity", "altered"), ("integrity", "foreign"), ("hygiene", "file-leak")},
+        ),
+        (
+            "kubelet_filestore",
+            {("integrity", "altered"), ("integrity", "foreign"), ("hygiene", "file-leak")},
+        ),
+        ("filestore", set()),
+    ],
+)
+def test_a_kubelets_weaknesses_are_found_and_no_others(name, kinds):
+    plan = Plan(
+        subject=f"harness.reference.subjects:{name}",
+        profiles=("kill", "ext4"),
+        guarantees=INJECTED,
+        effort="quick",
+    )
+    report = check(plan).report
+    assert {(one.guarantee, one.kind) for one in report.findings} == kinds
+    assert len(report.findings) == len(kinds)
+    for verdict in report.verdicts:
+        broken = {guarantee for guarantee, _ in kinds}
+        assert verdict.verdict == ("violated" if verdict.guarantee in broken else "held")
+        assert verdict.faults > 0
