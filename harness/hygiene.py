@@ -4,7 +4,7 @@ One operation of a workload is crashed at the same call again and again, each ti
 on what the last one left, which it first has to recover; or it fails at the same call again and
 again in one process. Always the same keys are used, so whatever goes on growing is not explained by
 them: a stray file a time, or a descriptor. What levels off is bounded by a constant (lock files,
-slots, tombstones), and fine.
+slots, tombstones), and fine; so is what the next such operation that ends well clears away.
 
 Crashes are kills: a power cut leaves no more names than the page cache had. Growth in the number
 of files is judged, not that of their sizes: a log grows until it is compacted.
@@ -145,14 +145,17 @@ class _Makers(FaultHooks):
 def judge_repeated(recording: Recording, repeated: Repeated) -> Iterator[Leak]:
     """Repeat a fault, and tell what grows with each repetition."""
     rounds = _crashes if repeated.fault.killed else _failures
-    counts = [one.amounts for one in rounds(recording, repeated, ROUNDS, None)]
+    counts = [one.amounts for one in rounds(recording, repeated, ROUNDS, None)][:ROUNDS]
     if not any(_grows(counts, index) for index in (0, 1)):
         return
     recorder = Recorder(recording.subject.files)
     states = list(rounds(recording, repeated, ROUNDS_CONFIRMED, recorder))
+    if len(states) <= ROUNDS_CONFIRMED:
+        return  # it ended early: it no longer opens, which is a matter of recovery
+    settled = states.pop().amounts
     counts = [one.amounts for one in states]
     for index, kind, what in ((0, "file-leak", "files"), (1, "descriptor-leak", "descriptors")):
-        if not _grows(counts, index):
+        if not _grows(counts, index) or settled[index] <= counts[0][index] + 1:
             continue
         numbers = [count[index] for count in counts]
         how = "crashes" if repeated.fault.killed else "failures"
@@ -207,6 +210,16 @@ def _crashes(
         for path in sorted(set(after) - before):
             state.stray = hooks.makers.get(path, state.stray)
         yield state
+    machine = Machine(image, seed=recording.seed + rounds, hooks=_Makers(None))
+    process = machine.process()
+    with watched(), active(process):
+        session = attempt(recording.subject, lambda: recording.subject.open(DIRECTORY))
+        if not isinstance(session, Raised):
+            _do(recording, session, repeated.operation)  # type: ignore[arg-type]
+        process.kill()
+        del session
+    bury()
+    yield _State((len(machine.image().files()), 0))
 
 
 def _failures(
@@ -234,6 +247,9 @@ def _failures(
                 state.held = hooks.openers.get(path, state.held)
             before = after
             yield state
+        process.reset_calls()
+        _do(recording, session, repeated.operation)  # type: ignore[arg-type]
+        yield _State((len(machine.image().files()), len(process.fds)))
         process.kill()
         del session
     bury()
