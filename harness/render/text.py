@@ -144,7 +144,8 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
     yield from _told("workload", "; ".join(_operations(finding.workload)))
     yield from _told("fault", _fault(finding))
     lost = [f"{part} (call {i})" for i, part in finding.lost]
-    yield from _told("lost", ", ".join(lost) or "nothing: all that was done is on disk")
+    if lost or "fault" not in finding.fault:
+        yield from _told("lost", ", ".join(lost) or "nothing: all that was done is on disk")
     yield from _told("observed", finding.observed)
     yield from _told("allowed", " or ".join(finding.allowed) or "none of this")
     if finding.fix is not None:
@@ -182,6 +183,9 @@ def _operations(workload: list[OperationRecord]) -> list[str]:
 
 def _fault(finding: FindingRecord) -> str:
     fault = finding.fault
+    if "fault" in fault:
+        during = f", in {fault['operation']}" if fault.get("operation") else ""
+        return f"{fault['kind']}: {fault['fault']}{during}"
     text = f"{fault.get('kind', 'fault')} ({fault.get('profile', 'any profile')})"
     if "killed_after" in fault:
         text += f", killed after {_calls(fault['killed_after'])}"
