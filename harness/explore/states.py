@@ -30,7 +30,8 @@ BUDGET_DEFAULT: Final = 20_000
 """Sets of effects visited for one trace under one profile before sampling begins."""
 
 _WINDOW_MIN: Final = 24
-"""Sets visited at each call even when the budget is spent: the fixed order's first ones."""
+"""Sets visited at each call even when the budget is spent: the fixed order's first ones. Fewer, but
+a quarter at the least, where the calls are so many that this is far beyond the budget."""
 
 _SETS_EXPECTED: Final = 2
 """Sets that a call adds at the least: where the budget has not as many for each, calls of a long
@@ -159,6 +160,7 @@ class Explorer:
         """Yield the crash states the budget reaches, earliest first, no set of effects twice."""
         chosen = self._chosen()
         left = len(chosen)
+        least = min(_WINDOW_MIN, max(_WINDOW_MIN // 4, 4 * self.budget // max(left, 1)))
         for number, window in enumerate(self._windows):
             visited = number in chosen
             if not visited and window.issued - window.offset > _COUNTED_MAX:
@@ -174,7 +176,7 @@ class Explorer:
                 self.exhaustive = self.exhaustive and not count
                 continue
             self._painter.settle(window.offset, window.issued)
-            allowance = max(_WINDOW_MIN, 2 * (self.budget - self.visited) // left)
+            allowance = max(least, 2 * (self.budget - self.visited) // left)
             left -= 1
             walkable = frame.order.count <= _WALK_MAX * allowance or not (self._torn or frame.lifts)
             if count is not None and count <= allowance and walkable:

@@ -217,6 +217,8 @@ class _Builder:
             for effect in node.effects:
                 slots: list[tuple[object, ...]] = []
                 match effect:
+                    case Tail() if isinstance(node.effects[0], Cut):
+                        pass  # zeroes whatever version of the page is there
                     case Data(ino=ino) | Tail(ino=ino):
                         slots.append(("page", ino, effect.page))
                         pages[ino].add(effect.page)
