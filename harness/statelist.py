@@ -1,9 +1,9 @@
 """The crash states of a trace, one a line: the engine of ``harness states``.
 
 A state is shown by what it is, not by how it came about: images are distinct, whichever effects
-were lost to reach them. Each names the smallest such loss that was met first. `list_states` gives
-the lines of the contract (DESIGN.md section 4.4), `show_state` the same for people, and `explain`
-the rule of the model that allowed each loss.
+were lost to reach them. Each names the first such loss that was met. `list_states` gives the lines
+of the contract (DESIGN.md section 4.4), `show_state` the same for people; why each loss is possible
+is worked out in `harness.explore.reasons`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from harness.errors import UsageError
-from harness.explore import Explorer, ImageKey, explain
+from harness.explore import Explorer, ImageKey, reasons
 from harness.persistence import PROFILES, Model, constrain, derive, profile
 from harness.trace import load_lines
 
 __all__ = [
     "STATES_BUDGET",
     "describe_profiles",
-    "explain",
     "list_states",
     "profile_table",
     "show_state",
@@ -43,7 +42,7 @@ def list_states(
     after: int | None = None,
     *,
     budget: int = STATES_BUDGET,
-    explained: bool = False,
+    explain: bool = False,
     limit: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """List the distinct disk images that crashes in a trace can leave.
@@ -54,7 +53,8 @@ def list_states(
         model: The persistence model, or the name of a profile that ships.
         after: Only crashes between this many returned calls and the next call.
         budget: Sets of effects visited before sampling begins.
-        explained: Whether each state also has ``why``: the losses in words, as `explain` gives.
+        explain: Whether each state also has ``why``: the losses in words, as
+            `harness.explore.explain` gives.
         limit: Images listed at the most.
 
     Returns:
@@ -79,7 +79,7 @@ def list_states(
     at = None if after is None else 2 * after
     explorer = Explorer(constraints, budget=budget, at=at)
     earliest = {} if at is None else _earliest(Explorer(constraints, budget=budget), at)
-    return _listed(explorer, earliest, explained=explained, limit=limit)
+    return _listed(explorer, earliest, explained=explain, limit=limit)
 
 
 def _named(lines: Iterable[str], name: str) -> Iterator[Any]:
@@ -124,7 +124,7 @@ def _listed(
         if links:
             line["symlinks"] = links
         if explained:
-            line["why"] = explain(explorer, state)
+            line["why"] = reasons.explain(explorer, state)
         yield line
     exhaustive = explorer.exhaustive and not cut_short
     possible = len(seen) if exhaustive else explorer.count()

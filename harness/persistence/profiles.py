@@ -42,9 +42,8 @@ _KILL: Final = Model(
     title="the process dies, the kernel lives",
     rules=(
         Rule(
-            "a call that returned is there, in order with all others; the last one may not be",
+            "a call that returned is there, in order with all others; one that runs may not be",
             "POSIX write(2)",
-            ("name",),
         ),
         Rule(
             "the write during which the process dies may stop at any page boundary",
