@@ -141,6 +141,12 @@ class Plan:
             asked = [name for name in self.loaded.guarantees if name not in NOT_JUDGED]
         else:
             asked = GUARANTEES
+        asked = list(asked)
+        if not asked:
+            raise UsageError(
+                f"subject {self.subject}: it claims no guarantee that this version judges; "
+                "name some with --guarantee"
+            )
         for name in asked:
             if name not in known:
                 raise UsageError(
