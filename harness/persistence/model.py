@@ -332,7 +332,8 @@ class _Builder:
         over, closed = self.model.rename_over, self.model.close_after_cut
         if over == closed == "nothing":
             return
-        complete: dict[int, list[int]] = defaultdict(list)  # the nodes that complete a file
+        sizes: dict[int, list[int]] = defaultdict(list)  # the nodes that complete a file's size
+        data: dict[int, list[int]] = defaultdict(list)  # ... and those that complete its data too
         emptied: set[int] = set()
         pending: set[int] = set()  # nodes that the next name needs
         closes: dict[int, list[int]] = defaultdict(list)
@@ -346,22 +347,24 @@ class _Builder:
                 effect = self.nodes[number].effects[0]
                 match effect:
                     case Size(ino=ino):
-                        complete[ino].append(number)
-                    case Data(ino=ino) if "data" in {over, closed}:
-                        complete[ino].append(number)
+                        sizes[ino].append(number)
+                        data[ino].append(number)
+                    case Data(ino=ino):
+                        data[ino].append(number)
                     case Cut(ino=ino, size=0):
                         emptied.add(ino)
-                        complete[ino] = []
+                        sizes[ino], data[ino] = [], []
                     case Name():
                         # Names are in a chain, so the next one carries it to all later ones.
                         self.nodes[number].needs |= pending
                         pending = set()
                         moved, replaced = self.effects.renames.get(call, (0, None))
                         if over != "nothing" and replaced is not None:
-                            self.nodes[number].needs.update(complete[moved])
+                            waited = data if over == "data" else sizes
+                            self.nodes[number].needs.update(waited[moved])
             for ino in closes.get(call, ()):
                 if closed != "nothing" and ino in emptied:
-                    pending.update(complete[ino])
+                    pending.update((data if closed == "data" else sizes)[ino])
                     emptied.discard(ino)
 
     # -- durability ----------------------------------------------------------------------------

@@ -243,3 +243,13 @@ def test_bytes_cut_off_are_seen_again_only_where_the_tail_is_data():
 def test_a_tmpfile_that_was_synced_is_linked_whole(model):
     for tree in files(outcomes("tmpfile-link", model)):
         assert tree.get("a", b"NN") == b"NN"
+
+
+def test_what_a_rename_or_a_close_waits_for_is_all_of_the_file():
+    values = {f["t"] for f in files(whole("replace-patched", "ext4-dioread-lock"))}
+    assert values == {b"O", b"MM"}
+    assert b"NN" in {f["t"] for f in files(whole("replace-patched", "xfs"))}
+    for model, after in (("ext4-dioread-lock", {b"MM"}), ("ext4", {b"MM", b"NN", b"\0\0"})):
+        trees = files(whole("rewrite-patched", model))
+        assert {tree["t"] for tree in trees if "done" in tree} == after
+    assert b"" in {tree["t"] for tree in files(whole("rewrite-patched", "xfs")) if "done" in tree}
