@@ -42,7 +42,7 @@ def list_states(
     after: int | None = None,
     *,
     budget: int = STATES_BUDGET,
-    explain: bool = False,
+    explained: bool = False,
     limit: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """List the distinct disk images that crashes in a trace can leave.
@@ -53,7 +53,7 @@ def list_states(
         model: The persistence model, or the name of a profile that ships.
         after: Only crashes between this many returned calls and the next call.
         budget: Sets of effects visited before sampling begins.
-        explain: Whether each state also has ``why``: the losses in words, as
+        explained: Whether each state also has ``why``: the losses in words, as
             `harness.explore.explain` gives.
         limit: Images listed at the most.
 
@@ -79,7 +79,7 @@ def list_states(
     at = None if after is None else 2 * after
     explorer = Explorer(constraints, budget=budget, at=at)
     earliest = {} if at is None else _earliest(Explorer(constraints, budget=budget), at)
-    return _listed(explorer, earliest, explained=explain, limit=limit)
+    return _listed(explorer, earliest, explained=explained, limit=limit)
 
 
 def _named(lines: Iterable[str], name: str) -> Iterator[Any]:

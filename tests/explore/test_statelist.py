@@ -158,7 +158,7 @@ def test_an_empty_trace_has_one_state():
 
 
 def test_a_state_as_text():
-    states, total = listed(*REPLACE, model="xfs", explain=True)
+    states, total = listed(*REPLACE, model="xfs", explained=True)
     assert show_state(states[3]).splitlines() == [
         "state 4, after 3 calls",
         "  lost: #2 data 0..5, #2 size 5",
@@ -186,7 +186,7 @@ def test_contents_are_shown_by_their_runs_or_their_beginning():
 def test_text_keeps_to_eighty_columns(model):
     for seed in range(8):
         records = random_trace(seed, 5)
-        for state in list_states(dumped(records), "t", model, budget=300, explain=True):
+        for state in list_states(dumped(records), "t", model, budget=300, explained=True):
             assert max(map(len, show_state(state).splitlines())) <= 80
 
 
@@ -226,7 +226,7 @@ def test_every_loss_is_allowed_by_a_rule_of_the_profile(model):
 
 def test_a_profile_without_a_rule_for_a_loss_says_so():
     model = profile_from_mapping("mine", {"base": "ordered", "order": "free"})
-    states, _ = listed(*REPLACE, model=model, explain=True)
+    states, _ = listed(*REPLACE, model=model, explained=True)
     assert any("profile mine does not forbid it" in why for s in states for why in s["why"])
 
 
