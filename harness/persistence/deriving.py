@@ -17,7 +17,7 @@ from harness.persistence.effects import PAGE, Cut, Data, Effects, Name, Size, Sy
 
 __all__ = ["derive"]
 
-_FILE_BYTES_MAX: Final = 1 << 27
+_FILE_BYTES_MAX: Final = 1 << 26
 """Bytes a file may reach, holes included: contents are built in memory, many at a time."""
 
 _LINKS_MAX: Final = 40
