@@ -72,10 +72,15 @@ def test_pytest_and_hypothesis_s_database_work_with_the_rerouting_in_place(tmp_p
     )
     (tmp_path / "test_inner.py").write_text(
         textwrap.dedent("""
-            from hypothesis import given, strategies as st
+            from hypothesis import given, settings, strategies as st
+            from hypothesis.database import DirectoryBasedExampleDatabase
             from harness.disk import Machine
             from harness.intercept import active
 
+            # In CI Hypothesis uses no database unless told to.
+            DATABASE = DirectoryBasedExampleDatabase(".hypothesis/examples")
+
+            @settings(database=DATABASE, derandomize=False)
             @given(st.integers())
             def test_fails(number):
                 with active(Machine().process()):
