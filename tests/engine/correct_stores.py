@@ -235,6 +235,8 @@ class DirectoryPerKey:
     def __init__(self, directory):
         self.directory = directory
         make_directory(directory)
+        # A rename that drop() did not live to sync: until it is durable, the content must stay.
+        sync_directory(directory)
         for name in sorted(os.listdir(directory)):
             if name.startswith("=new"):
                 shutil.rmtree(os.path.join(directory, name))
