@@ -24,6 +24,7 @@ ORDER = [
         "reuse",
         "recovery",
         "oracle",
+        "linear",
         "workloads",
         "strategies",
     ),
