@@ -23,7 +23,7 @@ from harness.record import SOURCE_ROOTS
 from harness.script import format_call
 from harness.trace import Call, Frame, Record
 
-__all__ = ["Diagnosis", "Site", "diagnose", "site_at", "site_of"]
+__all__ = ["Diagnosis", "Site", "diagnose", "located", "site_at", "site_of"]
 
 Cause: TypeAlias = Literal["lost", "reordered", "exposed"]
 
@@ -84,11 +84,11 @@ def site_at(at: tuple[Frame, ...], call: str) -> Site | None:
     if not at:
         return None
     file, line, function = at[0]
-    source = linecache.getline(_located(file), line).split("  #")[0].strip()
+    source = linecache.getline(located(file), line).split("  #")[0].strip()
     return Site(file, line, function, call, source)
 
 
-def _located(file: str) -> str:
+def located(file: str) -> str:
     """Find a file of a trace: seen from here, or installed."""
     for root in (f"{Path.cwd()}/", *SOURCE_ROOTS):
         if Path(root + file).is_file():

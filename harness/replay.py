@@ -19,7 +19,7 @@ from harness.recovery import Prober, follow_values
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
 
-__all__ = ["ReplayResult", "replay", "replay_times"]
+__all__ = ["ReplayResult", "replay", "replay_times", "state_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
     if examination is None or trace_hash(examination.records) != reproduction.trace:
         return None
     crash = reproduction.crash
-    state = _rebuild(examination.explorer, crash)
+    state = state_of(examination.explorer, crash)
     if state is None:
         return None
     explorer, final = examination.explorer, state
@@ -138,7 +138,7 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
     violations = list(examination.violations(state, observation))
     if reproduction.second is not None:
         explorer = examination.nested_explorer(state)
-        inner = _rebuild(explorer, reproduction.second)
+        inner = state_of(explorer, reproduction.second)
         if inner is None:
             return None
         final = inner
@@ -160,7 +160,7 @@ def _compare(reproduction: Reproduction, violations: list[Violation]) -> ReplayR
     return ReplayResult("no longer", "the same crash state is read well now", exact=True)
 
 
-def _rebuild(explorer: Explorer, crash: Crash) -> CrashState | None:
+def state_of(explorer: Explorer, crash: Crash) -> CrashState | None:
     """Find the set of effects that a crash left, from what it lost."""
     nodes = explorer.constraints.nodes
     issued = explorer.issued_at(crash.position)

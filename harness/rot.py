@@ -28,7 +28,16 @@ from harness.record import Recorder
 from harness.subjects import MISSING, Raised
 from harness.trace import Frame
 
-__all__ = ["Damage", "Rotten", "damages", "judge_damage", "parse_damage", "reader_of", "stored"]
+__all__ = [
+    "Damage",
+    "Rotten",
+    "apply",
+    "damages",
+    "judge_damage",
+    "parse_damage",
+    "reader_of",
+    "stored",
+]
 
 Kind: TypeAlias = Literal[
     "flipped", "zeroed", "garbled", "stale", "deleted", "cut", "garbage", "old tail", "copied",

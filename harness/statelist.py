@@ -23,6 +23,7 @@ __all__ = [
     "describe_profiles",
     "list_states",
     "profile_table",
+    "show_content",
     "show_state",
 ]
 
@@ -146,7 +147,7 @@ def show_state(state: dict[str, Any]) -> str:
     for reason in state.get("why", ()):
         lines += _wrap(reason, "  - ", "    ")
     rows = [(path, "directory") for path in state["dirs"]]
-    rows += [(path, _content(b64decode(data))) for path, data in state["files"].items()]
+    rows += [(path, show_content(b64decode(data))) for path, data in state["files"].items()]
     rows += [(path, f"-> {target}") for path, target in state.get("symlinks", {}).items()]
     for path, text in sorted(rows):
         lines += _wrap(f"{path}: {text}", "    ", "      ")
@@ -165,7 +166,7 @@ def _show_total(counts: dict[str, Any]) -> str:
     return f"{images}, not all; {counts['possible']:,} sets of effects are possible"
 
 
-def _content(data: bytes) -> str:
+def show_content(data: bytes) -> str:
     """Show a content by its runs of one byte, where these are few, else by how it begins."""
     if not data:
         return "empty"

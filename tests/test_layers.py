@@ -41,6 +41,7 @@ ORDER = [
         "shrink",
         "fix",
         "story",
+        "exhibit",
     ),
     *("render", "runner", "gathering", "gate"),
     *("config", "cli", "pytest_plugin", "__main__"),

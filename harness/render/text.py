@@ -14,24 +14,40 @@ from typing import IO, Final
 from rich.console import Console
 from rich.text import Text
 
-from harness.ops import Operation
-from harness.oracle import INJECTED
-from harness.report import FindingRecord, OperationRecord, Report, Verdict
+from harness.render.words import (
+    VERDICTS,
+    conclusion,
+    coverage,
+    fault_words,
+    fix_words,
+    guarantees_of,
+    lost_words,
+    operations,
+    profiles_of,
+    reasons,
+    seen_words,
+)
+from harness.report import FindingRecord, Report, Verdict
 
 __all__ = ["WIDTH", "as_text", "print_report"]
 
 WIDTH: Final = 80
 
-_WORDS: Final = {
-    "held": ("held", "green"),
-    "violated": ("VIOLATED", "bold red"),
-    "not-exercised": ("n/e", "yellow"),
-    "inconclusive": ("inconcl.", "yellow"),
-    "error": ("error", "bold yellow"),
+_STYLES: Final = {
+    "held": "green",
+    "violated": "bold red",
+    "not-exercised": "yellow",
+    "inconclusive": "yellow",
+    "error": "bold yellow",
 }
-_CELL: Final = max(len(word) for word, _ in _WORDS.values())
+_CELL: Final = max(len(word) for word in VERDICTS.values())
 _LABEL: Final = 14
 _COLUMNS_MAX: Final = (WIDTH - _LABEL) // (_CELL + 1)
+_ENDINGS: Final = {
+    "violated": "bold red",
+    "conforms": "bold green",
+    "inconclusive": "bold yellow",
+}
 _STORY: Final = 11
 """Columns of a finding's headwords."""
 
@@ -63,7 +79,7 @@ def print_report(report: Report, directory: Path | None, stream: IO[str]) -> Non
 def _lines(report: Report, directory: Path | None) -> Iterator[Text]:
     yield Text(f"harness {report.version}: {report.subject}", "bold")
     yield Text()
-    yield from _matrix(report.verdicts)
+    yield from _matrix(report)
     yield from _notes(report.verdicts)
     for number, finding in enumerate(report.findings, 1):
         yield Text()
@@ -77,9 +93,9 @@ def _lines(report: Report, directory: Path | None) -> Iterator[Text]:
 # -- the matrix ------------------------------------------------------------------------------------
 
 
-def _matrix(verdicts: list[Verdict]) -> Iterator[Text]:
-    guarantees = list(dict.fromkeys(verdict.guarantee for verdict in verdicts))
-    profiles = list(dict.fromkeys(verdict.profile for verdict in verdicts))
+def _matrix(report: Report) -> Iterator[Text]:
+    guarantees, profiles = guarantees_of(report), profiles_of(report)
+    verdicts = report.verdicts
     cells = {(one.guarantee, one.profile): one.verdict for one in verdicts}
     for first in range(0, len(profiles), _COLUMNS_MAX):
         if first:
@@ -93,8 +109,8 @@ def _matrix(verdicts: list[Verdict]) -> Iterator[Text]:
         for guarantee in guarantees:
             line = Text(f"{guarantee:<{_LABEL}}")
             for profile in columns:
-                word, style = _WORDS[cells[guarantee, profile]]
-                line.append(f"{word:<{_CELL}} ", style)
+                verdict = cells[guarantee, profile]
+                line.append(f"{VERDICTS[verdict]:<{_CELL}} ", _STYLES[verdict])
             line.rstrip()
             yield line
 
@@ -110,21 +126,11 @@ def _head(name: str) -> list[str]:
 
 def _notes(verdicts: list[Verdict]) -> Iterator[Text]:
     """Say what a verdict other than held and violated means, once for each reason."""
-    reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for one in verdicts:
-        if one.verdict in ("held", "violated"):
-            continue
-        where = reasons.setdefault((one.verdict, one.note or "no reason given"), {})
-        where.setdefault(one.guarantee, []).append(one.profile)
-    if reasons:
+    found = reasons(verdicts)
+    if found:
         yield Text()
-    for (verdict, note), where in reasons.items():
-        every = len({one.profile for one in verdicts})
-        names = ", ".join(
-            guarantee if len(profiles) == every else f"{guarantee} ({', '.join(profiles)})"
-            for guarantee, profiles in where.items()
-        )
-        word = _WORDS[verdict][0]
+    for verdict, names, note in found:
+        word = VERDICTS[verdict]
         meaning = "" if word == verdict else f"{word} = "
         yield from _wrapped(f"{meaning}{verdict}: {names}: {note}", "", "    ", "yellow")
 
@@ -141,27 +147,17 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
         if culprit.source:
             yield Text(f"       {culprit.source}", "bold")
     yield from _wrapped(finding.summary, "   ", "   ")
-    yield from _told("workload", "; ".join(_operations(finding.workload)))
-    yield from _told("fault", _fault(finding))
-    lost = [f"{part} (call {i})" for i, part in finding.lost]
-    if lost or "fault" not in finding.fault:
-        yield from _told("lost", ", ".join(lost) or "nothing: all that was done is on disk")
+    yield from _told("workload", "; ".join(operations(finding.workload)))
+    yield from _told("fault", fault_words(finding))
+    lost = lost_words(finding)
+    if lost is not None:
+        yield from _told("lost", lost)
     yield from _told("observed", finding.observed)
     yield from _told("allowed", " or ".join(finding.allowed) or "none of this")
-    if finding.fix is not None:
-        proven = finding.fix.verified
-        after = finding.fix.violations_after
-        tried = (
-            "not tried yet"
-            if proven is None
-            else f"proven by {proven}: {finding.fix.violations_before} violations before, "
-            f"{after} after"
-        )
-        yield from _told("fix", f"{finding.fix.change} ({tried})", "green")
-    states = f"{finding.states:,} crash state{'s' * (finding.states != 1)}"
-    yield from _told(
-        "seen", f"in {states}, under {', '.join(finding.profiles)}; replayed {finding.replays}"
-    )
+    fix = fix_words(finding)
+    if fix is not None:
+        yield from _told("fix", fix, "green")
+    yield from _told("seen", seen_words(finding))
     if finding.repro is not None:
         path = finding.repro if directory is None else str(directory / finding.repro)
         yield from _told("repeat", f"harness replay {path}")
@@ -172,33 +168,6 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
 def _told(head: str, text: str, style: str = "") -> Iterator[Text]:
     lead = f"   {head:<{_STORY}}"
     yield from _wrapped(text, lead, " " * len(lead), style)
-
-
-def _operations(workload: list[OperationRecord]) -> list[str]:
-    return [
-        f"{'before it, ' * op.setup}{Operation(op.op, op.key, op.value)}"  # type: ignore[arg-type]
-        for op in workload
-    ]
-
-
-def _fault(finding: FindingRecord) -> str:
-    fault = finding.fault
-    if "fault" in fault:
-        during = f", in {fault['operation']}" if fault.get("operation") else ""
-        return f"{fault['kind']}: {fault['fault']}{during}"
-    text = f"{fault.get('kind', 'fault')} ({fault.get('profile', 'any profile')})"
-    if "killed_after" in fault:
-        text += f", killed after {_calls(fault['killed_after'])}"
-    if "after" in fault:
-        text += f", after {_calls(fault['after'])}"
-    if fault.get("operation"):
-        state = "in flight" if fault.get("in_flight") else "returned"
-        text += f", {fault['operation']} {state}"
-    return text
-
-
-def _calls(count: object) -> str:
-    return f"{count} call{'s' * (count != 1)}"
 
 
 def _wrapped(text: str, first: str, rest: str, style: str = "") -> Iterator[Text]:
@@ -220,41 +189,19 @@ def _wrapped(text: str, first: str, rest: str, style: str = "") -> Iterator[Text
 
 def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     """State how much was looked at; guarantees judged on the same states share a row."""
-    rows: dict[tuple[str, int, int, int, str], list[str]] = {}
-    for one in verdicts:
-        # What other faults than crashes show is the same under every profile, so it stands once.
-        label = one.guarantee if one.guarantee in INJECTED else one.profile
-        key = (label, one.workloads, one.faults, one.crash_states, _extent(one))
-        rows.setdefault(key, []).append(one.guarantee)
+    rows = coverage(verdicts)
     shared = len(rows) == len({key[0] for key in rows})
     width = max([len("profile"), *(len(key[0]) for key in rows)]) + 1
     yield Text(f"{'profile':<{width}}{'workloads':>9}{'faults':>9}{'states':>9}  coverage", "bold")
-    for (profile, workloads, faults, states, extent), guarantees in rows.items():
-        line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {extent}"
-        yield Text(line if shared else f"{line}: {', '.join(dict.fromkeys(guarantees))}")
+    for (profile, workloads, faults, states, much), guarantees in rows.items():
+        line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {much}"
+        yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
     notes: dict[str, dict[str, None]] = {}
     for one in verdicts:
         if one.verdict == "held" and one.note is not None:
             notes.setdefault(one.note, {})[one.profile] = None
     for note, profiles in notes.items():
         yield from _wrapped(f"{', '.join(profiles)}: {note}", "", "    ")
-
-
-_DIGITS_MAX: Final = 15
-
-
-def _extent(verdict: Verdict) -> str:
-    if verdict.exhaustive:
-        return "exhaustive"
-    possible = verdict.crash_states_possible
-    if possible is None:
-        return "sampled; too many to count"
-    number = f"{possible:,}"
-    if len(str(possible)) > _DIGITS_MAX:
-        # Not a float's format: counts grow past the largest float.
-        digits = str(possible)
-        number = f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
-    return f"sampled, of at most {number}"
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -271,12 +218,5 @@ def _closing(report: Report, directory: Path | None) -> Iterator[Text]:
     )
     if directory is not None:
         yield Text(f"report in {directory / 'report.json'}")
-    names = {verdict.verdict for verdict in report.verdicts}
-    if report.findings:
-        count = len(report.findings)
-        worst = report.findings[0].severity
-        yield Text(f"violated: {count} finding{'s' * (count != 1)}, worst {worst}", "bold red")
-    elif names == {"held"}:
-        yield Text("conforms: every verdict held", "bold green")
-    else:
-        yield Text("inconclusive: nothing found, but see above what was not judged", "bold yellow")
+    kind, line = conclusion(report)
+    yield Text(line, _ENDINGS[kind])

@@ -91,7 +91,7 @@ def test_a_report_of_one_finding_reads_as_a_story():
         "   workload   before it, write('a', b'old'); write('a', b'xxxxxxxxxxxx'... 5000\n"
         "              bytes)\n"
         "   fault      power cut (ext4), after 1 call, write('a', b'x') in flight\n"
-        "   lost       data 0..5000 (call 2)\n"
+        "   lost       data 0..5000 (trace #2)\n"
         "   observed   5000 zero bytes\n"
         "   allowed    b'old' or b'x'... 5000 bytes\n"
         "   fix        sync (not tried yet)\n"

@@ -1,0 +1,185 @@
+"""What several renderings of a report say in the same words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from harness.ops import Operation
+from harness.oracle import INJECTED
+from harness.report import FindingRecord, OperationRecord, Report, Verdict
+
+__all__ = [
+    "VERDICTS",
+    "calls",
+    "conclusion",
+    "coverage",
+    "extent",
+    "fault_words",
+    "fix_words",
+    "guarantees_of",
+    "lost_words",
+    "operations",
+    "place_of",
+    "profiles_of",
+    "reasons",
+    "seen_words",
+]
+
+VERDICTS: Final = {
+    "held": "held",
+    "violated": "VIOLATED",
+    "not-exercised": "n/e",
+    "inconclusive": "inconcl.",
+    "error": "error",
+}
+"""A verdict in a cell."""
+
+
+def guarantees_of(report: Report) -> list[str]:
+    """Give the rows of the matrix."""
+    return list(dict.fromkeys(verdict.guarantee for verdict in report.verdicts))
+
+
+def profiles_of(report: Report) -> list[str]:
+    """Give its columns."""
+    return list(dict.fromkeys(verdict.profile for verdict in report.verdicts))
+
+
+def conclusion(report: Report) -> tuple[str, str]:
+    """Say in a line what a report comes to.
+
+    Returns:
+        ``violated``, ``conforms`` or ``inconclusive``, and the line.
+    """
+    if report.findings:
+        count = len(report.findings)
+        worst = report.findings[0].severity
+        return "violated", f"violated: {count} finding{'s' * (count != 1)}, worst {worst}"
+    if {verdict.verdict for verdict in report.verdicts} == {"held"}:
+        return "conforms", "conforms: every verdict held"
+    return "inconclusive", "inconclusive: nothing found, but see above what was not judged"
+
+
+def reasons(verdicts: list[Verdict]) -> list[tuple[str, str, str]]:
+    """Say once for each reason why verdicts are neither held nor violated.
+
+    Returns:
+        The verdict, the guarantees (with profiles, where not all) and the reason.
+    """
+    found: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for one in verdicts:
+        if one.verdict in ("held", "violated"):
+            continue
+        where = found.setdefault((one.verdict, one.note or "no reason given"), {})
+        where.setdefault(one.guarantee, []).append(one.profile)
+    every = len({one.profile for one in verdicts})
+    return [
+        (
+            verdict,
+            ", ".join(
+                guarantee if len(profiles) == every else f"{guarantee} ({', '.join(profiles)})"
+                for guarantee, profiles in where.items()
+            ),
+            note,
+        )
+        for (verdict, note), where in found.items()
+    ]
+
+
+def coverage(verdicts: list[Verdict]) -> dict[tuple[str, int, int, int, str], list[str]]:
+    """Say how much was looked at; guarantees judged on the same states share a row.
+
+    Returns:
+        Label, workloads, faults, crash states and extent, to the guarantees.
+    """
+    rows: dict[tuple[str, int, int, int, str], list[str]] = {}
+    for one in verdicts:
+        # What other faults than crashes show is the same under every profile, so it stands once.
+        label = one.guarantee if one.guarantee in INJECTED else one.profile
+        key = (label, one.workloads, one.faults, one.crash_states, extent(one))
+        guarantees = rows.setdefault(key, [])
+        if one.guarantee not in guarantees:
+            guarantees.append(one.guarantee)
+    return rows
+
+
+_DIGITS_MAX: Final = 15
+
+
+def extent(verdict: Verdict) -> str:
+    """Say how much of what is possible was looked at."""
+    if verdict.exhaustive:
+        return "exhaustive"
+    possible = verdict.crash_states_possible
+    if possible is None:
+        return "sampled; too many to count"
+    number = f"{possible:,}"
+    if len(str(possible)) > _DIGITS_MAX:
+        # Not a float's format: counts grow past the largest float.
+        digits = str(possible)
+        number = f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
+    return f"sampled, of at most {number}"
+
+
+def operations(workload: list[OperationRecord]) -> list[str]:
+    """Write operations as calls."""
+    return [
+        f"{'before it, ' * op.setup}{Operation(op.op, op.key, op.value)}"  # type: ignore[arg-type]
+        for op in workload
+    ]
+
+
+def fault_words(finding: FindingRecord) -> str:
+    """Say what was injected, and when."""
+    fault = finding.fault
+    if "fault" in fault:
+        during = f", in {fault['operation']}" if fault.get("operation") else ""
+        return f"{fault['kind']}: {fault['fault']}{during}"
+    text = f"{fault.get('kind', 'fault')} ({fault.get('profile', 'any profile')})"
+    if "killed_after" in fault:
+        text += f", killed after {calls(fault['killed_after'])}"
+    if "after" in fault:
+        text += f", after {calls(fault['after'])}"
+    if fault.get("operation"):
+        state = "in flight" if fault.get("in_flight") else "returned"
+        text += f", {fault['operation']} {state}"
+    return text
+
+
+def calls(count: object) -> str:
+    """Count calls."""
+    return f"{count} call{'s' * (count != 1)}"
+
+
+def lost_words(finding: FindingRecord) -> str | None:
+    """Say what a crash lost; None where no crash was injected."""
+    lost = [f"{part} (trace #{i})" for i, part in finding.lost]
+    if not lost and "fault" in finding.fault:
+        return None
+    return ", ".join(lost) or "nothing: all that was done is on disk"
+
+
+def fix_words(finding: FindingRecord) -> str | None:
+    """Say what would mend it, and how far that was tried."""
+    fix = finding.fix
+    if fix is None:
+        return None
+    tried = (
+        "not tried yet"
+        if fix.verified is None
+        else f"proven by {fix.verified}: {fix.violations_before} violations before, "
+        f"{fix.violations_after} after"
+    )
+    return f"{fix.change} ({tried})"
+
+
+def seen_words(finding: FindingRecord) -> str:
+    """Say how often it was seen, and where."""
+    states = f"{finding.states:,} crash state{'s' * (finding.states != 1)}"
+    return f"in {states}, under {', '.join(finding.profiles)}; replayed {finding.replays}"
+
+
+def place_of(finding: FindingRecord) -> str | None:
+    """Give the culprit as ``file:line``."""
+    culprit = finding.culprit
+    return None if culprit is None else f"{culprit.file}:{culprit.line}"
