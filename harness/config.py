@@ -3,7 +3,7 @@
 Keys are the command line's long options; what is given on the command line wins:
 
     [tool.harness]
-    subject = "myapp.store:open_store"
+    subjects = ["myapp.store:open_store", "myapp/settings.py:Settings"]    # or: subject
     profiles = ["ext4", "xfs"]          # or: profile
     guarantees = ["atomicity"]          # or: guarantee
     effort = "quick"                    # quick, default or thorough
@@ -40,7 +40,7 @@ class Config:
 
     Attributes:
         path: The file; None where there is none with a ``[tool.harness]``.
-        subject: The store; a path to a file is given from the current directory.
+        subjects: The stores, one run each; a path to a file is given from the current directory.
         profiles: Names of persistence models; none means all.
         guarantees: Names of guarantees; None means those the subject claims.
         effort: How much.
@@ -52,7 +52,7 @@ class Config:
     """
 
     path: Path | None = None
-    subject: str | None = None
+    subjects: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     guarantees: tuple[str, ...] | None = None
     effort: str | None = None
@@ -63,6 +63,11 @@ class Config:
     custom: dict[str, Model] = field(default_factory=dict)
 
     @property
+    def subject(self) -> str | None:
+        """The first of the subjects, for what takes one."""
+        return self.subjects[0] if self.subjects else None
+
+    @property
     def directory(self) -> Path | None:
         """Where the file is: the subject's modules are looked for there too."""
         return None if self.path is None else self.path.parent
@@ -70,6 +75,7 @@ class Config:
 
 _KEYS: Final = (
     "subject",
+    "subjects",
     "profile",
     "profiles",
     "guarantee",
@@ -136,10 +142,14 @@ def load(start: Path) -> Config:
     budget = _typed(name, section, "budget", float)
     if budget is not None and budget <= 0:
         raise UsageError(f"{name}: budget = {budget:g}; give seconds, more than 0")
-    subject = _typed(name, section, "subject", str)
+    if not isinstance(section.get("subject"), list):
+        _typed(name, section, "subject", str)
+    subjects = _names(name, section, "subject") or ()
+    if len(set(subjects)) < len(subjects):
+        raise UsageError(f"{name}: subjects names one of them twice; keep one")
     return Config(
         path=path,
-        subject=None if subject is None else _from_here(subject, path.parent, start),
+        subjects=tuple(_from_here(one, path.parent, start) for one in subjects),
         profiles=_names(name, section, "profile") or (),
         guarantees=_names(name, section, "guarantee"),
         effort=effort,

@@ -8,6 +8,7 @@ as plain data: renderers know nothing of traces, models or images.
 from __future__ import annotations
 
 import linecache
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from harness.errors import BaselineError, HarnessError
 from harness.examine import Examination, after_kill
 from harness.explore import CrashState, Explorer
 from harness.faults import parse
-from harness.finding import Crash, Reproduction
+from harness.finding import Crash, Reproduction, load_reproduction
 from harness.history import Event, Recording, record
 from harness.image import Image
 from harness.intercept import rerouted
@@ -32,7 +33,7 @@ from harness.statelist import show_content
 from harness.subjects import Subject
 from harness.trace import Fdatasync, Fsync, Record, Sync, is_call
 
-__all__ = ["Act", "Excerpt", "Exhibit", "FileRow", "Line", "Span", "Step", "exhibit"]
+__all__ = ["Act", "Excerpt", "Exhibit", "FileRow", "Line", "Span", "Step", "exhibit", "exhibits_of"]
 
 Fate: TypeAlias = Literal["synced", "kept", "partly", "torn", "lost", "ran", "failed", "never"]
 """What the crash left of a call: certain to be there, there by luck, some of it, cut inside a page,
@@ -481,3 +482,27 @@ def _around(lines: list[int], count: int) -> list[int]:
             shown += range(shown[-1] + 1, number)
         shown.append(number)
     return shown
+
+
+def exhibits_of(
+    subject: Subject,
+    findings: list[FindingRecord],
+    repros: Mapping[str, bytes],
+    models: dict[str, Model],
+) -> dict[str, Exhibit]:
+    """Make the exhibits of a report; one that cannot be made is left out.
+
+    Args:
+        subject: The store.
+        findings: The report's.
+        repros: Reproduction file of each finding, by its id.
+        models: The persistence models, by name.
+    """
+    made = {}
+    for finding in findings:
+        if finding.id in repros:
+            again = load_reproduction(repros[finding.id], finding.id)
+            shown = exhibit(subject, again, finding, models)
+            if shown is not None:
+                made[finding.id] = shown
+    return made

@@ -7,19 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 
+from harness.cli.ci import announce
 from harness.cli.loading import find_subject
 from harness.cli.options import SEVERITIES, debug_option, json_option
+from harness.cli.places import report_directories
 from harness.cli.progress import shown
-from harness.cli.streams import emit_json, side_output_on_stderr
-from harness.errors import UsageError
+from harness.cli.streams import emit, emit_json, say, side_output_on_stderr
+from harness.errors import BaselineError, UsageError
 
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.oracle import Severity
+    from harness.report import Report
     from harness.runner import Effort, Outcome, Plan
 
 __all__ = ["check"]
@@ -74,7 +77,8 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str | No
     "directory",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write report.json, report.txt and a *.repro.json for each finding there.",
+    help="Write the report there (JSON, text, HTML, Markdown, JUnit, SARIF, badge) and a "
+    "*.repro.json for each finding.",
 )
 @click.option(
     "--fail-on",
@@ -100,12 +104,11 @@ def check(
     """Check that a store keeps its guarantees, whatever crashes.
 
     SUBJECT is module:attribute or path/to/file.py:attribute, a function that opens the store in a
-    directory; without it, the one that [tool.harness] in pyproject.toml names, else the reference
+    directory; without it, those that [tool.harness] in pyproject.toml names, else the reference
     store. Options given here win over [tool.harness].
     """
     from harness import config  # noqa: PLC0415 - slow to import
     from harness.report import check_directory  # noqa: PLC0415
-    from harness.runner import check as run  # noqa: PLC0415
 
     if quick and thorough:
         raise UsageError("--quick and --thorough exclude each other; give one of them")
@@ -114,17 +117,55 @@ def check(
     if fail_on is not None and fail_on not in SEVERITIES:
         raise UsageError(f"fail-on = {fail_on!r}; give one of {', '.join(SEVERITIES)}")
     effort = "quick" if quick else "thorough" if thorough else defaults.effort or "default"
+    subjects = (subject,) if subject else defaults.subjects or (None,)
+    places = report_directories(directory, [one or "" for one in subjects])
+    results: list[Outcome | BaselineError] = []
     with side_output_on_stderr():
-        plan = _plan(defaults, subject, profiles, guarantees, effort, seed, workers, budget)
-        with _kept(directory):
-            if directory is not None:
-                check_directory(directory)
-            with shown() as progress:
-                outcome = run(plan, progress)
-    outcome = _where_written(outcome, directory)
-    code = outcome.exit_code(cast("Severity | None", fail_on))
-    _show(outcome, directory, as_json=as_json)
-    return code
+        # All of them first: what is wrong with the last is said before the first has run.
+        plans = [
+            _plan(defaults, one, profiles, guarantees, effort, seed, workers, budget)
+            for one in subjects
+        ]
+        for plan, place in zip(plans, places, strict=True):
+            with _kept(place):
+                if place is not None:
+                    check_directory(place)
+                results.append(_run(plan, alone=len(plans) == 1))
+    codes, reports = [], []
+    for plan, place, result in zip(plans, places, results, strict=True):
+        if isinstance(result, BaselineError):
+            say(str(result))
+            codes.append(result.exit_code)
+            continue
+        outcome = _where_written(result, place)
+        codes.append(outcome.exit_code(cast("Severity | None", fail_on)))
+        reports.append(outcome.report)
+        _write(plan, outcome, place)
+        if not as_json:
+            if len(codes) > 1:
+                emit("")
+            _show(outcome, place)
+        announce(outcome.report, as_json=as_json)
+    if as_json:
+        _emit(reports, len(plans))
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+_WORST_FIRST: Final = (1, 4, 3, 0)
+"""Exit codes, as several subjects share one: a proven violation counts most."""
+
+
+def _run(plan: Plan, *, alone: bool) -> Outcome | BaselineError:
+    """Check one subject; of several, one that fails without a fault does not stop the others."""
+    from harness.runner import check as run  # noqa: PLC0415 - slow to import
+
+    try:
+        with shown() as progress:
+            return run(plan, progress)
+    except BaselineError as error:
+        if alone:
+            raise
+        return error
 
 
 def _plan(
@@ -141,7 +182,7 @@ def _plan(
     from harness.runner import REFERENCE, Plan  # noqa: PLC0415 - slow to import
 
     plan = Plan(
-        subject=subject or defaults.subject or REFERENCE,
+        subject=subject or REFERENCE,
         profiles=profiles or defaults.profiles,
         guarantees=guarantees or defaults.guarantees,
         effort=cast("Effort", effort),
@@ -182,18 +223,33 @@ def _where_written(outcome: Outcome, directory: Path | None) -> Outcome:
     return Outcome(msgspec.structs.replace(outcome.report, findings=findings), outcome.repros)
 
 
-def _show(outcome: Outcome, directory: Path | None, *, as_json: bool) -> None:
-    from harness.render.text import as_text, print_report  # noqa: PLC0415 - slow to import
-    from harness.report import dump, write_atomically  # noqa: PLC0415
+def _write(plan: Plan, outcome: Outcome, directory: Path | None) -> None:
+    """Write the report in every form, each finding played again for what there is to show of it."""
+    if directory is None:
+        return
+    from harness.exhibit import exhibits_of  # noqa: PLC0415 - slow to import
+    from harness.render.files import write_all  # noqa: PLC0415
 
-    if directory is not None:
-        for name, data in outcome.repros.items():
-            write_atomically(directory / f"{name}.repro.json", data)
-        text = as_text(outcome.report, directory)
-        write_atomically(directory / "report.txt", text.encode("utf-8", "backslashreplace"))
-        # Last, so that a report never names a file that is not there.
-        write_atomically(directory / "report.json", dump(outcome.report))
-    if as_json:
-        emit_json(dump(outcome.report))
-    else:
-        print_report(outcome.report, directory, sys.stdout)
+    models = {model.name: model for model in plan.models}
+    with side_output_on_stderr():
+        exhibits = exhibits_of(plan.loaded, outcome.report.findings, outcome.repros, models)
+    write_all(directory, outcome.report, outcome.repros, exhibits)
+
+
+def _show(outcome: Outcome, directory: Path | None) -> None:
+    from harness.render.text import print_report  # noqa: PLC0415 - slow to import
+
+    print_report(outcome.report, directory, sys.stdout)
+
+
+def _emit(reports: list[Report], count: int) -> None:
+    """Print the one JSON document: a report, or several of them."""
+    import msgspec  # noqa: PLC0415 - slow to import
+
+    from harness.report import dump  # noqa: PLC0415
+
+    if count == 1:
+        emit_json(dump(reports[0]))
+        return
+    document = {"schema": "checkpoint-harness/reports/1", "reports": reports}
+    emit_json(msgspec.json.format(msgspec.json.encode(document), indent=2))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-__all__ = ["emit", "emit_json", "say", "side_output_on_stderr"]
+__all__ = ["emit", "emit_bytes", "emit_json", "say", "side_output_on_stderr"]
 
 
 def emit(text: str) -> None:
@@ -18,12 +18,17 @@ def emit(text: str) -> None:
 
 def emit_json(data: bytes) -> None:
     """Write JSON to stdout: always UTF-8, whatever the locale, so that it can be parsed again."""
+    emit_bytes(data if data.endswith(b"\n") else data + b"\n")
+
+
+def emit_bytes(data: bytes) -> None:
+    """Write UTF-8 to stdout as it is."""
     buffer = getattr(sys.stdout, "buffer", None)
-    line = data if data.endswith(b"\n") else data + b"\n"
     if buffer is None:
-        sys.stdout.write(line.decode())
+        sys.stdout.write(data.decode())
     else:
-        buffer.write(line)
+        sys.stdout.flush()
+        buffer.write(data)
 
 
 def say(message: str) -> None:

@@ -93,7 +93,7 @@ def _finding(number: int, finding: FindingRecord, level: str) -> Iterator[str]:
         yield f"{_code(place_of(finding) or '')} in {_code(culprit.function)}"
         if culprit.source:
             yield ""
-            yield f"    {culprit.source}"
+            yield f"    {' '.join(culprit.source.splitlines())}"
         yield ""
     yield _plain(finding.summary)
     yield ""

@@ -60,7 +60,20 @@ def as_sarif(report: Report, exhibits: Mapping[str, Exhibit] | None = None) -> b
             }
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(_encodable(document)), indent=2) + b"\n"
+
+
+def _encodable(value: Any) -> Any:
+    """Spell out what UTF-8 cannot hold: a file's name on disk may be no text."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {name: _encodable(one) for name, one in value.items()}
+        case list():
+            return [_encodable(one) for one in value]
+        case _:
+            return value
 
 
 def _rule(name: str) -> dict[str, Any]:
@@ -126,7 +139,7 @@ def _location(report: Report, finding: FindingRecord) -> dict[str, Any]:
 
 
 def _physical(file: str, line: int) -> dict[str, Any]:
-    artifact = {"uri": quote(file, errors="surrogateescape")}
+    artifact = {"uri": quote(file, errors="backslashreplace")}
     if not file.startswith("/"):
         artifact["uriBaseId"] = _ROOT
     else:

@@ -13,6 +13,7 @@ import pytest
 from harness.cli import main
 from harness.cli.options import SEVERITIES
 from harness.oracle import SEVERITIES as ENGINE_SEVERITIES
+from harness.render.files import FORMATS
 from harness.report import schema
 
 BROKEN = "scenarios.zoo.no_directory_sync:broken"
@@ -94,7 +95,7 @@ def test_the_report_directory_gets_everything_and_names_only_what_is_there(comma
     assert document == run.json
     (finding,) = document["findings"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["report.json", "report.txt", finding["repro"]]
+        [*FORMATS.values(), finding["repro"]]
     )
     text = (folder / "report.txt").read_text()
     assert f"harness replay out/today/{finding['repro']}" in text
@@ -138,7 +139,7 @@ def test_a_second_report_replaces_the_first_whole(command, tmp_path, canned):
     assert command("check", BROKEN, *QUICK, "--report", "out").code == 1
     assert command("check", BROKEN, *QUICK, "--report", "out").code == 1
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"report.json", "report.txt", *(f"{i}.repro.json" for i in canned.repros)}
+    assert names == {*FORMATS.values(), *(f"{i}.repro.json" for i in canned.repros)}
 
 
 def test_two_runs_differ_in_nothing_but_their_time(process):

@@ -151,6 +151,7 @@ OPTIONS = {
         *("--budget", "--report", "--fail-on", "--json", "--debug"),
     },
     "replay": {"--json", "--debug"},
+    "report": {"--format", "-o", "--output", "--debug"},
     "trace": {"--json", "--debug"},
     "states": {"--profile", "--after", "--explain", "--limit", "--json", "--debug"},
     "verify": {"--mode", "--json", "--debug"},
