@@ -17,7 +17,7 @@ from harness.errors import BaselineError, HarnessError
 from harness.examine import Examination, after_kill
 from harness.explore import CrashState, Explorer
 from harness.faults import parse
-from harness.finding import Crash, Reproduction, load_reproduction
+from harness.finding import Crash, Reproduction, load_reproduction, state_of
 from harness.history import Event, Recording, record
 from harness.image import Image
 from harness.intercept import rerouted
@@ -25,7 +25,6 @@ from harness.live import run_faulted
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
-from harness.replay import state_of
 from harness.report import Culprit, FindingRecord
 from harness.rot import apply, parse_damage, stored
 from harness.script import format_call
@@ -192,8 +191,8 @@ def exhibit(
         None where it cannot be played again: the subject has changed, or runs no more.
     """
     model = models.get(reproduction.profile)
-    if model is None:
-        return None
+    if model is None or reproduction.chain is not None:
+        return None  # a chain of several processes is told in words
     try:
         with rerouted(), quiet():
             recording = record(subject, reproduction.workload(), seed=reproduction.seed)

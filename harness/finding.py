@@ -16,7 +16,7 @@ import msgspec
 from harness.diagnose import Diagnosis, Site
 from harness.errors import UsageError
 from harness.examine import Sighting
-from harness.explore import CrashState, Explorer
+from harness.explore import CrashState, Explorer, Torn
 from harness.ops import Operation, Workload
 from harness.oracle import SEVERITIES, Severity
 from harness.persistence import PROFILES
@@ -27,12 +27,14 @@ __all__ = [
     "REPRO_SCHEMA",
     "Candidate",
     "Crash",
+    "Life",
     "Reproduction",
     "candidate",
     "crash_of",
     "load_reproduction",
     "merge",
     "operations_of",
+    "state_of",
 ]
 
 _PROFILE_ORDER: Final = {name: number for number, name in enumerate(PROFILES)}
@@ -54,6 +56,24 @@ class Crash(msgspec.Struct, kw_only=True, frozen=True):
     torn: tuple[int, str, int] | None = None
 
 
+class Life(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """One process of a chain of faults: what it does, what goes wrong in it, and how it ends.
+
+    Attributes:
+        operations: What it does after opening the store; the first life does the workload.
+        room: The disk it finds, as a fault: ``disk: full at 8192 bytes``; None for a roomy one.
+        fault: A call that fails, as a fault.
+        kill: The system call before which it dies, from 1; None: once it has done everything.
+        cut: The power cut that comes then, and what it lost; None: the kernel lives on.
+    """
+
+    operations: list[OperationRecord] = []
+    room: str | None = None
+    fault: str | None = None
+    kill: int | None = None
+    cut: Crash | None = None
+
+
 class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
     """Everything that one finding needs to happen again.
 
@@ -73,6 +93,7 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
         observed: What the store showed.
         fault: The failing call, full disk or repetition, where that is what it takes.
         rot: The damage to what is stored, where that is.
+        chain: The lives of the store's processes, where several faults follow on each other.
     """
 
     schema: Literal["checkpoint-harness/repro/1"] = REPRO_SCHEMA
@@ -92,6 +113,7 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
     observed: str
     fault: str | None = None
     rot: str | None = None
+    chain: list[Life] | None = None
 
     def workload(self) -> Workload:
         """Give the operations as a workload."""
@@ -167,10 +189,16 @@ class Candidate:
     def weight(self) -> tuple[int, ...]:
         """How bad and how complicated the case is; the simplest of the worst is shown."""
         operations = self.reproduction.operations
+        lives = self.reproduction.chain or []
         return (
             SEVERITIES.index(self.severity),
-            len(operations) + 2 * (self.reproduction.kill_at is not None),
+            len(operations) + 2 * (self.reproduction.kill_at is not None) + 2 * len(lives),
             self.reproduction.second is not None,
+            sum(
+                len(life.operations)
+                + sum(one is not None for one in (life.room, life.fault, life.kill, life.cut))
+                for life in lives
+            ),
             sum(len(op.value or b"") for op in operations),
             len(self.lost),
             _PROFILE_ORDER.get(self.reproduction.profile, len(_PROFILE_ORDER)),
@@ -267,6 +295,23 @@ def crash_of(explorer: Explorer, state: CrashState, position: int) -> Crash:
         for effect in node.effects
     ]
     return Crash(position=position, lost=lost, torn=torn)
+
+
+def state_of(explorer: Explorer, crash: Crash) -> CrashState | None:
+    """Find the set of effects that a crash left, from what it lost."""
+    nodes = explorer.constraints.nodes
+    issued = explorer.issued_at(crash.position)
+    lost = set(map(tuple, crash.lost))
+    taken, torn = 0, None
+    for number, node in enumerate(nodes[:issued]):
+        parts = {(effect.i, effect.part) for effect in node.effects}
+        if not parts & lost:
+            taken |= 1 << number
+        if crash.torn is not None and (crash.torn[0], crash.torn[1]) in parts:
+            torn = Torn(number, crash.torn[2])
+    if crash.torn is not None and torn is None:
+        return None
+    return explorer.free_standing(issued, taken, torn, crash.position)
 
 
 def trace_hash(records: list[Record]) -> str:

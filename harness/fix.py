@@ -57,7 +57,7 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
         The proven change; None where no sync mends it, or the case is not one of a single trace.
     """
     crash = found.reproduction
-    if crash.fault is not None or crash.rot is not None:
+    if crash.fault is not None or crash.rot is not None or crash.chain is not None:
         return None
     if found.culprit is None or crash.kill_at is not None or crash.second is not None:
         return None

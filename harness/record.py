@@ -22,7 +22,15 @@ _HARNESS: Final = str(Path(__file__).parent) + "/"
 _REFERENCE: Final = _HARNESS + "reference/"
 _BELOW: Final = tuple(
     _HARNESS + name
-    for name in ("intercept/", "disk/", "record.py", "faults.py", "rot.py", "hygiene.py")
+    for name in (
+        "intercept/",
+        "disk/",
+        "record.py",
+        "faults.py",
+        "rot.py",
+        "hygiene.py",
+        "chain.py",
+    )
 )
 _STANDARD_LIBRARY: Final = tuple(
     sorted({sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib")})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.chain import chain_again
 from harness.errors import BaselineError, HarnessError, UsageError
 from harness.examine import Examination, after_kill
-from harness.explore import CrashState, Explorer, Torn
-from harness.finding import Crash, Reproduction, image_hash, trace_hash
+from harness.finding import Reproduction, image_hash, state_of, trace_hash
 from harness.history import record
 from harness.injecting import inject_again
 from harness.intercept import rerouted
@@ -19,7 +19,7 @@ from harness.recovery import Prober, follow_values
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
 
-__all__ = ["ReplayResult", "replay", "replay_times", "state_of"]
+__all__ = ["ReplayResult", "replay", "replay_times"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,9 @@ def replay_times(
 def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> ReplayResult | None:
     """Rebuild the very state; None if the subject makes other calls than it did."""
     workload = reproduction.workload()
+    if reproduction.chain is not None:
+        chained = chain_again(subject, reproduction, model)
+        return None if chained is None else _compare(reproduction, chained)
     recording = record(subject, workload, seed=reproduction.seed)
     if reproduction.fault is not None or reproduction.rot is not None:
         injected = inject_again(recording, reproduction, model)
@@ -158,20 +161,3 @@ def _compare(reproduction: Reproduction, violations: list[Violation]) -> ReplayR
         ):
             return ReplayResult("reproduced", violation.observed, exact=True)
     return ReplayResult("no longer", "the same crash state is read well now", exact=True)
-
-
-def state_of(explorer: Explorer, crash: Crash) -> CrashState | None:
-    """Find the set of effects that a crash left, from what it lost."""
-    nodes = explorer.constraints.nodes
-    issued = explorer.issued_at(crash.position)
-    lost = set(map(tuple, crash.lost))
-    taken, torn = 0, None
-    for number, node in enumerate(nodes[:issued]):
-        parts = {(effect.i, effect.part) for effect in node.effects}
-        if not parts & lost:
-            taken |= 1 << number
-        if crash.torn is not None and (crash.torn[0], crash.torn[1]) in parts:
-            torn = Torn(number, crash.torn[2])
-    if crash.torn is not None and torn is None:
-        return None
-    return explorer.free_standing(issued, taken, torn, crash.position)

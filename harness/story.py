@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from harness.chain import describe
 from harness.diagnose import Site
 from harness.finding import Candidate
 from harness.report import Culprit, FindingRecord, Fix
@@ -39,6 +40,8 @@ def finding_record(
             "fault": reproduction.fault or reproduction.rot,
             "operation": found.operation,
         }
+    if reproduction.chain is not None:
+        fault = {"kind": CHAIN, "fault": describe(reproduction.chain)}
     return FindingRecord(
         id=found.id,
         guarantee=found.guarantee,
@@ -65,7 +68,12 @@ def finding_record(
     )
 
 
+CHAIN: Final = "chain of faults"
+
+
 def _fault_kind(found: Candidate) -> str:
+    if found.reproduction.chain is not None:
+        return CHAIN
     if found.reproduction.rot is not None:
         return "rot"
     if found.reproduction.fault is not None:
@@ -108,6 +116,10 @@ def _effect(found: Candidate) -> str:
 def summary(found: Candidate) -> str:
     """Say in one sentence what breaks and why."""
     effect, culprit, missing = _effect(found), found.culprit, found.missing
+    if found.reproduction.chain is not None:
+        at = "" if culprit is None else f"{_place(culprit)} is what the next recovery relies on. "
+        key = "" if found.key is None else f"Key {found.key!r}: "
+        return f"{at}{key}{found.observed}, with no fault any more."
     injected = found.reproduction.fault or found.reproduction.rot
     if injected is not None:
         return _injected(found, injected)
@@ -157,6 +169,9 @@ _REMEDIES: Final = {
 def suggestion(found: Candidate) -> str:
     """Propose the change that usually mends such a cause; unproven unless verified."""
     culprit, missing = found.culprit, found.missing
+    if culprit is not None and found.reproduction.chain is not None:
+        at = f"{Path(culprit.file).name}:{culprit.line}"
+        return f"keep what a recovery needs until what replaces it is durable, at {at}"
     if culprit is not None and found.guarantee in _REMEDIES:
         at = f"{Path(culprit.file).name}:{culprit.line}"
         return _REMEDIES[found.guarantee].format(at=at)

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    *("errors", "trace", "image", "ops"),
+    *("errors", "trace", "image", "ops", "pool"),
     *("disk", "intercept"),
     *("faults", "record", "script"),
     *("persistence", "explore", "statelist"),
@@ -37,13 +37,16 @@ ORDER = [
         "finding",
         "injecting",
         "unit",
+        "chain",
+        "chainblame",
+        "chainshrink",
         "replay",
         "shrink",
         "fix",
         "story",
         "exhibit",
     ),
-    *("render", "runner", "gathering", "gate"),
+    *("render", "runner", "gathering", "gate", "stress"),
     *("config", "cli", "pytest_plugin", "__main__"),
 ]
 """Left to right."""

@@ -1,0 +1,280 @@
+"""Plans of rounds: what one round does, as readable data, drawn from a seed and a number.
+
+Swarm style (Groce and others, Swarm Testing, ISSTA 2012): each round turns a random subset of the
+features on, so that rare combinations come up and one feature does not drown the others. Every draw
+is `SeededChooser`'s, so the same seed and number give the same plan, byte for byte, on any machine
+and Python version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.ops import Operation, Workload, delete, reopen, write
+from harness.workloads import SIZE_BIG, SIZES, SeededChooser, value_of
+
+__all__ = [
+    "CHAINED",
+    "FEATURES",
+    "PLAN_SCHEMA",
+    "RoundPlan",
+    "Step",
+    "Traits",
+    "draw_round",
+    "dump_plan",
+    "load_plan",
+    "plan_id",
+    "workload_of",
+]
+
+PLAN_SCHEMA: Final = "checkpoint-harness/plan/1"
+
+FEATURES: Final[dict[str, str]] = {
+    "long-history": "8 to 30 operations instead of 1 to 5",
+    "many-keys": "4 to 9 keys instead of 1 to 3",
+    "big-values": "values of up to 200,000 bytes",
+    "deletes": "a third of the operations are deletes",
+    "restarts": "the store is shut down and opened again in between",
+    "crash": "every crash state, or a sample of them, under some profiles",
+    "mixed": "power cuts after a kill, too",
+    "chain": "several processes in a row, each killed or losing power: crashes in recoveries",
+    "full-disk": "chains: some of those processes find a disk with hardly any room",
+    "failing-calls": "chains: system calls fail in some of those processes",
+    "faults": "each system call of a short history fails once",
+    "rot": "stored bytes are damaged",
+    "repetition": "the same crash, or failure, over and over",
+}
+"""What a round can have, each with what it means."""
+
+CHAINED: Final = ("full-disk", "failing-calls")
+"""Features that need a chain to be in."""
+
+_SIZE_HUGE: Final = 200_000
+_KEYS: Final = ("a", "b", "c1", "d-2", "e.3", "long-name-of-a-key.0", "z9", "m_1", "k")
+_FIRST_VALUE: Final = 1
+
+
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One operation of a plan.
+
+    Attributes:
+        op: write, delete, sync or reopen.
+        key: Of a write or a delete.
+        value: Number of the value written: different numbers, different bytes.
+        size: Its bytes.
+    """
+
+    op: Literal["write", "delete", "sync", "reopen"]
+    key: str | None = None
+    value: int = 0
+    size: int = 0
+
+
+class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One round.
+
+    Attributes:
+        subject: The store it was drawn for.
+        seed: It was drawn from, and that of the simulated machines.
+        round: Its number under that seed.
+        features: Those turned on.
+        profiles: The persistence models to crash under.
+        setup: Steps done, and durable, before.
+        operations: Steps that faults strike.
+        chains: How many chains of faults to draw.
+        budget: Crash states visited in one walk.
+    """
+
+    schema: Literal["checkpoint-harness/plan/1"] = PLAN_SCHEMA
+    subject: str
+    seed: int
+    round: int
+    features: list[str]
+    profiles: list[str]
+    setup: list[Step]
+    operations: list[Step]
+    chains: int
+    budget: int
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the draws may use: a subject, as far as a plan depends on it.
+
+    Attributes:
+        subject: Its name.
+        keys: Keys it accepts, where it says so.
+        syncs: Whether it has a sync to call.
+        sized: Whether sizes may be chosen; not where it brings values of its own.
+        judged: Guarantees to judge.
+        profiles: Persistence models to crash under.
+    """
+
+    subject: str
+    keys: tuple[str, ...]
+    syncs: bool
+    sized: bool
+    judged: tuple[str, ...]
+    profiles: tuple[str, ...]
+
+    def possible(self) -> list[str]:
+        """Features that can show anything about the guarantees judged."""
+        judged = set(self.judged)
+        found = ["long-history", "many-keys", "big-values", "deletes", "restarts"]
+        if judged & {"atomicity", "durability", "recovery", "listing"}:
+            found += ["crash", "mixed"]
+        if "recovery" in judged:
+            found += ["chain", *CHAINED]
+        if "clean-failure" in judged:
+            found.append("faults")
+        if "integrity" in judged:
+            found.append("rot")
+        if "hygiene" in judged:
+            found.append("repetition")
+        return [name for name in FEATURES if name in found]
+
+
+def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
+    """Draw the plan of one round.
+
+    Args:
+        traits: What the subject and the options allow.
+        seed: Of the run.
+        number: Of the round, from 0.
+    """
+    chooser = SeededChooser(f"stress/{seed}/{number}")
+    possible = traits.possible()
+    on = {name for name in possible if chooser.integer(0, 1)}
+    doing = [name for name in ("crash", "chain", "faults", "rot", "repetition") if name in possible]
+    if not on & set(doing):
+        on.add(chooser.pick(doing))
+    if on & set(CHAINED):
+        on.add("chain")
+    if "mixed" in on and "crash" in possible:
+        on.add("crash")
+    # What runs the whole history once for each call has to have a short one.
+    heavy = on & {"faults", "rot", "repetition"}
+    if heavy and on & {"long-history", "big-values"}:
+        if chooser.integer(0, 1) and on & {"crash", "chain"}:
+            on -= heavy
+        else:
+            on -= {"long-history", "big-values", "many-keys"}
+    some = list(traits.profiles)
+    profiles = {chooser.pick(some) for _ in range(chooser.integer(1, 2))}
+    keys = _keys(chooser, traits, many="many-keys" in on)
+    numbers = iter(range(_FIRST_VALUE, 1 << 20))
+
+    def steps(count: int, *, only_writes: bool) -> list[Step]:
+        found = []
+        for _ in range(count):
+            kind = chooser.integer(0, 11)
+            key = chooser.pick(keys)
+            if only_writes or kind < (7 if "deletes" in on else 10):
+                size = _size(chooser, big="big-values" in on) if traits.sized else 0
+                found.append(Step("write", key, next(numbers), size))
+            elif kind == 11 and "restarts" in on:  # noqa: PLR2004 - one in twelve
+                found.append(Step("reopen"))
+            else:
+                found.append(Step("delete", key))
+            if traits.syncs and not only_writes and chooser.integer(0, 2) == 0:
+                found.append(Step("sync"))
+        return found
+
+    low, high = (8, 30) if "long-history" in on else (1, 3) if heavy & on else (1, 5)
+    return RoundPlan(
+        subject=traits.subject,
+        seed=seed,
+        round=number,
+        features=[name for name in FEATURES if name in on],
+        profiles=[name for name in traits.profiles if name in profiles],
+        setup=steps(chooser.integer(0, 3), only_writes=True),
+        operations=steps(chooser.integer(low, high), only_writes=False),
+        chains=chooser.integer(20, 60) if "chain" in on else 0,
+        budget=chooser.pick((100, 300, 600)),
+    )
+
+
+def _keys(chooser: SeededChooser, traits: Traits, *, many: bool) -> list[str]:
+    if traits.keys:
+        return list(traits.keys)
+    count = chooser.integer(4, len(_KEYS)) if many else chooser.integer(1, 3)
+    first = chooser.integer(0, len(_KEYS) - 1)
+    return [_KEYS[(first + number) % len(_KEYS)] for number in range(count)]
+
+
+def _size(chooser: SeededChooser, *, big: bool) -> int:
+    if big and chooser.integer(0, 3) == 0:
+        return chooser.pick((SIZE_BIG, chooser.integer(20_000, _SIZE_HUGE)))
+    return chooser.pick(SIZES)
+
+
+def workload_of(plan: RoundPlan, values: list[bytes]) -> Workload:
+    """Make the operations of a plan.
+
+    Args:
+        plan: The plan.
+        values: The subject's own, where it accepts only some.
+    """
+
+    def made(steps: list[Step]) -> tuple[Operation, ...]:
+        found = []
+        for step in steps:
+            if step.op == "write":
+                value = (
+                    values[step.value % len(values)] if values else value_of(step.value, step.size)
+                )
+                found.append(write(step.key or "", value))
+            elif step.op == "delete":
+                found.append(delete(step.key or ""))
+            else:
+                found.append(reopen() if step.op == "reopen" else Operation("sync"))
+        return tuple(found)
+
+    return Workload(f"round-{plan.round}", made(plan.operations), made(plan.setup))
+
+
+def dump_plan(plan: RoundPlan) -> bytes:
+    """Render a plan as a file: a step a line, so that a change of one shows as such."""
+    document = msgspec.to_builtins(plan)
+    lines = []
+    for name, value in document.items():
+        if name in ("setup", "operations") and value:
+            steps = ",\n    ".join(msgspec.json.encode(one).decode() for one in value)
+            lines.append(f'  "{name}": [\n    {steps}\n  ]')
+        else:
+            lines.append(f'  "{name}": {msgspec.json.encode(value).decode()}')
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def plan_id(plan: RoundPlan) -> str:
+    """Name a plan by what it does: equal for plans that do the same, whatever round drew them."""
+    bare = msgspec.structs.replace(plan, round=0)
+    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:12]
+
+
+def load_plan(data: bytes, name: str) -> RoundPlan:
+    """Parse a plan file.
+
+    Raises:
+        UsageError: It is not one, or of a version this harness does not know.
+    """
+    try:
+        plan = msgspec.json.decode(data, type=RoundPlan)
+        for step in (*plan.setup, *plan.operations):
+            if step.op in ("write", "delete") and not step.key:
+                raise msgspec.ValidationError(f"a {step.op} without a key")
+            if not 0 <= step.size <= 1 << 26:
+                raise msgspec.ValidationError(f"a value of {step.size} bytes")
+        unknown = set(plan.features) - set(FEATURES)
+        if unknown:
+            raise msgspec.ValidationError(f"unknown feature {min(unknown)!r}")
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise UsageError(
+            f"{name}: not a plan: {error}; give a *.plan.json that harness stress wrote"
+        ) from None
+    return plan
