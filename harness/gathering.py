@@ -64,6 +64,7 @@ def gather(
             subject=plan.subject,
             seed=plan.seed,
             plan_hash=plan.hash,
+            fingerprint=plan.header.fingerprint,
             verdicts=judged,
             findings=sorted(findings.values(), key=lambda f: (SEVERITIES.index(f.severity), f.id)),
             stats=Stats(

@@ -174,13 +174,20 @@ class Stats(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """A whole run."""
+    """A whole run, or one shard of it.
+
+    Attributes:
+        fingerprint: Equal where the subject's source is.
+        shard: ``K/N`` where this is one of several parts, to be joined by ``harness merge``.
+    """
 
     schema: Literal["checkpoint-harness/report/1"] = SCHEMA
     version: str
     subject: str
     seed: int
     plan_hash: str
+    fingerprint: str = ""
+    shard: str | None = None
     verdicts: list[Verdict]
     findings: list[FindingRecord]
     stats: Stats

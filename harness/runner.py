@@ -9,25 +9,28 @@ plugin are thin shells over this.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from harness import __version__
-from harness.errors import BaselineError, InternalError, UsageError
+from harness.chainshrink import shrink_chain
+from harness.errors import BaselineError, UsageError
 from harness.examine import Coverage
 from harness.finding import Candidate
+from harness.fingerprint import fingerprint
 from harness.fix import prove
 from harness.intercept import rerouted
 from harness.ops import Operation, Workload, write
 from harness.oracle import GUARANTEES, INJECTED, SEVERITIES, Severity
+from harness.partial import Header, Partial, Settled
 from harness.persistence import PROFILES, Model, profile
+from harness.pool import Death, Pool
 from harness.replay import replay_times
 from harness.report import (
     SCHEMA,
@@ -37,10 +40,11 @@ from harness.report import (
     Verdict,
     VerdictName,
 )
+from harness.shards import cost_of, dearest_first, divided
 from harness.shrink import shrink
 from harness.story import finding_record
 from harness.subjects import Subject, load
-from harness.unit import Depth, UnitResult, merge, run_unit
+from harness.unit import Depth, UnitResult, run_unit
 from harness.workloads import drawn, standing
 
 __all__ = [
@@ -50,8 +54,13 @@ __all__ = [
     "Plan",
     "Progress",
     "check",
+    "collect",
+    "conclude",
     "finish",
+    "ranked",
+    "settle",
     "verdict_of",
+    "write_up",
 ]
 
 REFERENCE: Final = "harness.reference.subjects:hardened"
@@ -109,6 +118,7 @@ class Plan:
         budget_seconds: Stop cleanly after this much wall time; what was not reached makes its
             verdicts inconclusive.
         custom: Persistence models of the user's own, by name.
+        shard: Which part of the units to do, from 1, and of how many; None for all.
     """
 
     subject: str = REFERENCE
@@ -119,6 +129,7 @@ class Plan:
     workers: int = 1
     budget_seconds: float | None = None
     custom: dict[str, Model] = field(default_factory=dict)
+    shard: tuple[int, int] | None = None
 
     @cached_property
     def loaded(self) -> Subject:
@@ -173,6 +184,29 @@ class Plan:
         count = _EFFORTS[self.effort].drawn
         everything = (*stand, *drawn(self.seed, count, keys, syncs=syncs))
         return tuple(_with_values(w, values) for w in everything) if values else everything
+
+    @cached_property
+    def units(self) -> list[int]:
+        """Numbers of the workloads to run: all, or those of the shard."""
+        if self.shard is None:
+            return list(range(len(self.workloads)))
+        number, count = self.shard
+        return divided([cost_of(workload) for workload in self.workloads], count)[number - 1]
+
+    @cached_property
+    def header(self) -> Header:
+        """What has to be equal in reports that are to be joined."""
+        return Header(
+            version=__version__,
+            subject=self.subject,
+            seed=self.seed,
+            plan_hash=self.hash,
+            fingerprint=fingerprint(self.loaded),
+            profiles=[model.name for model in self.models],
+            judged=list(self.judged),
+            units=len(self.units),
+            shard=None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}",
+        )
 
     @cached_property
     def hash(self) -> str:
@@ -262,6 +296,8 @@ class Outcome:
         if any(SEVERITIES.index(f.severity) <= worst for f in self.report.findings):
             return 1
         names = {verdict.verdict for verdict in self.report.verdicts}
+        if self.report.shard is not None:
+            return 3 if "error" in names else 0  # the merged report has the verdicts
         if "error" in names or names & {"inconclusive", "not-exercised"}:
             return 3
         return 0
@@ -279,57 +315,89 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
         BaselineError: The subject misbehaves without any fault.
     """
     started = time.monotonic()
-    total = UnitResult()
-    coverage = {name: Coverage() for name in (*(m.name for m in plan.models), *INJECTED)}
-    done = 0
     with rerouted():
-        for result in _results(plan, started):
-            done += 1
-            for name, part in (*result.coverage.items(), *result.injected.items()):
-                coverage[name].add(part)
-            total.candidates = merge(total.candidates, result.candidates)
-            total.executed += result.executed
-            total.reused += result.reused
-            total.notes |= result.notes
-            total.judged += result.judged
-            total.errors |= result.errors
-            if progress is not None:
-                progress(Progress(done, len(plan.workloads), total.judged, len(total.candidates)))
-        findings, repros, unsteady = finish(plan, total.candidates)
-    complete = done == len(plan.workloads)
+        partial = collect(plan, progress)
+        settled = [settle(plan, one) for one in ranked(partial.candidates())]
+    return conclude(plan.header, partial, settled, time.monotonic() - started)
+
+
+def collect(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Partial:
+    """Do the units of a plan, or of its shard, as far as its budget reaches.
+
+    Args:
+        plan: What to check.
+        progress: Told after each unit.
+
+    Raises:
+        BaselineError: The subject misbehaves without any fault.
+    """
+    partial = Partial(
+        coverage={name: Coverage() for name in (*(m.name for m in plan.models), *INJECTED)}
+    )
+    units = plan.units
+    for unit, result in _results(plan, units, time.monotonic()):
+        if isinstance(result, Death):
+            name = plan.workloads[unit].name
+            partial.lose(unit, f"workload {name!r} ended its process: {result.detail}")
+        else:
+            partial.add(unit, result)
+        if progress is not None:
+            done = len(partial.units)
+            progress(Progress(done, len(units), partial.judged, len(partial.found)))
+    return partial
+
+
+def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: float) -> Outcome:
+    """Give the verdicts on what was done.
+
+    Args:
+        header: Of the plan.
+        partial: What its units came to.
+        settled: The causes, shrunk and replayed.
+        seconds: Time it took.
+    """
+    findings, repros, unsteady = write_up(header.profiles, settled)
+    complete = len(partial.units) == header.units
+    errors = partial.why()
+    for _, why in sorted(partial.lost.items(), reverse=True):
+        errors |= dict.fromkeys((*header.profiles, *INJECTED), why)
     verdicts = [
         verdict_of(
             guarantee,
-            model.name,
-            coverage[guarantee if guarantee in INJECTED else model.name],
+            name,
+            partial.coverage.get(guarantee if guarantee in INJECTED else name, Coverage()),
             findings,
-            total.errors,
+            errors,
             unsteady,
             complete=complete,
         )
-        for guarantee in plan.judged
-        for model in plan.models
+        for guarantee in header.judged
+        for name in header.profiles
     ]
     for verdict in verdicts:
-        verdict.note = "; ".join(filter(None, [verdict.note, *sorted(total.notes)])) or None
-    seconds = time.monotonic() - started
-    distinct = sum(coverage[model.name].states for model in plan.models)
+        verdict.note = "; ".join(filter(None, [verdict.note, *partial.notes])) or None
+        if header.shard is not None and verdict.verdict in ("held", "not-exercised"):
+            verdict.verdict, verdict.exhaustive = "inconclusive", False
+            verdict.note = f"shard {header.shard} only; join the shards with harness merge"
+    distinct = sum(partial.coverage[name].states for name in header.profiles)
     return Outcome(
         Report(
             schema=SCHEMA,
-            version=__version__,
-            subject=plan.subject,
-            seed=plan.seed,
-            plan_hash=plan.hash,
+            version=header.version,
+            subject=header.subject,
+            seed=header.seed,
+            plan_hash=header.plan_hash,
+            fingerprint=header.fingerprint,
+            shard=header.shard,
             verdicts=verdicts,
             findings=findings,
             stats=Stats(
-                crash_states=total.judged,
+                crash_states=partial.judged,
                 distinct=distinct,
-                executed=total.executed,
-                reused=total.reused,
+                executed=partial.executed,
+                reused=partial.reused,
                 seconds=round(seconds, 3),
-                states_per_second=round(total.judged / seconds, 1) if seconds else 0.0,
+                states_per_second=round(partial.judged / seconds, 1) if seconds else 0.0,
             ),
         ),
         repros,
@@ -339,16 +407,17 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
 # -- units ------------------------------------------------------------------------------------
 
 
-def _results(plan: Plan, started: float) -> Iterator[UnitResult]:
-    """Yield the units' results in the plan's order, as far as the budget reaches."""
-    workloads = plan.workloads
+def _results(
+    plan: Plan, units: Sequence[int], started: float
+) -> Iterator[tuple[int, UnitResult | Death]]:
+    """Yield what units came to, as far as the budget reaches."""
     if plan.workers > 1:
-        yield from _shared_out(plan, started)
+        yield from _shared_out(plan, units, started)
         return
-    for workload in workloads:
+    for unit in units:
         if _over(plan, started):
             return
-        yield _one(plan, workload)
+        yield unit, _one(plan, plan.workloads[unit])
 
 
 def _over(plan: Plan, started: float) -> bool:
@@ -366,66 +435,45 @@ def _one(plan: Plan, workload: Workload) -> UnitResult:
     )
 
 
-_worker_plan: Plan | None = None
+def _start_worker(plan: Plan) -> Callable[[int, Callable[[Any], None]], Any]:
+    def work(unit: int, say: Callable[[Any], None]) -> UnitResult | BaselineError:
+        del say
+        try:
+            return _one(plan, plan.workloads[unit])
+        except BaselineError as error:
+            return BaselineError(str(error))
+
+    return work
 
 
-def _start_worker(plan: Plan) -> None:
-    global _worker_plan  # noqa: PLW0603 - one plan for the worker's whole life
-    _worker_plan = plan
+def _shared_out(
+    plan: Plan, units: Sequence[int], started: float
+) -> Iterator[tuple[int, UnitResult | Death]]:
+    """Share units out; each process takes the next one when it is done with the last."""
+    if plan.budget_seconds is None:
+        # Who ends up with the dearest one last keeps everybody waiting; with a budget, the
+        # standing workloads come first, as they do for one process.
+        costs = [cost_of(plan.workloads[unit]) for unit in units]
+        units = [units[number] for number in dearest_first(costs)]
+    waiting = deque(units)
+    failed: dict[int, BaselineError] = {}
 
+    def feed() -> int | None:
+        if not waiting or _over(plan, started):
+            return None
+        # The first failure in the plan's order is reported: what comes after it need not be done.
+        while waiting and failed and waiting[0] > min(failed):
+            waiting.popleft()
+        return waiting.popleft() if waiting else None
 
-def _work(number: int) -> UnitResult | BaselineError:
-    assert _worker_plan is not None
-    try:
-        return _one(_worker_plan, _worker_plan.workloads[number])
-    except BaselineError as error:
-        return BaselineError(str(error))
-
-
-def _shared_out(plan: Plan, started: float) -> Iterator[UnitResult]:
-    bare = Plan(
-        plan.subject,
-        plan.profiles,
-        plan.guarantees,
-        plan.effort,
-        plan.seed,
-        1,
-        plan.budget_seconds,
-        plan.custom,
-    )
-    count = len(plan.workloads)
-    # Spawned, not forked: the parent may have threads, and a worker must not inherit its state.
-    with ProcessPoolExecutor(
-        plan.workers,
-        multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(bare,),
-    ) as pool:
-        waiting: dict[int, Future[UnitResult | BaselineError]] = {}
-        submitted = following = 0
-        while following < count:
-            while submitted < count and len(waiting) < 2 * plan.workers:
-                if _over(plan, started):
-                    break
-                waiting[submitted] = pool.submit(_work, submitted)
-                submitted += 1
-            if following not in waiting:
-                return
-            while not waiting[following].done():
-                wait(waiting.values(), return_when=FIRST_COMPLETED)
-                if not waiting[following].done() and len(waiting) >= 2 * plan.workers:
-                    wait([waiting[following]])
-            try:
-                result = waiting.pop(following).result()
-            except Exception as error:
-                raise InternalError(
-                    f"a worker died on workload {plan.workloads[following].name!r}: {error}"
-                ) from error
-            if isinstance(result, BaselineError):
-                pool.shutdown(cancel_futures=True)
-                raise result
-            following += 1
-            yield result
+    with Pool(plan.workers, _start_worker, replace(plan, workers=1)) as pool:
+        for event in pool.run(feed):
+            if isinstance(event.value, BaselineError):
+                failed[event.task] = event.value
+            elif event.kind == "died" or not failed:
+                yield event.task, event.value
+    if failed:
+        raise failed[min(failed)]
 
 
 # -- findings ---------------------------------------------------------------------------------
@@ -441,27 +489,61 @@ def finish(
         candidates: The causes.
 
     Returns:
+        As `write_up`.
+    """
+    names = [model.name for model in plan.models]
+    return write_up(names, [settle(plan, one) for one in ranked(candidates)])
+
+
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Order causes as they are reported: the worst first."""
+    order = list(GUARANTEES)
+    return sorted(
+        candidates,
+        key=lambda c: (SEVERITIES.index(c.severity), order.index(c.guarantee), c.identity),
+    )
+
+
+def settle(plan: Plan, one: Candidate) -> Settled:
+    """Shrink a cause, replay it, and look for what would mend it."""
+    models = {model.name: model for model in plan.models}
+    if one.reproduction.chain is None:
+        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth)
+    else:
+        small = shrink_chain(plan.loaded, one, models)
+    replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
+    fix = None
+    if replayed == _REPLAYS:
+        fix = prove(plan.loaded, small, models, plan.depth.budget)
+    return Settled(small, replayed, fix)
+
+
+def write_up(
+    profiles: Sequence[str], settled: Iterable[Settled]
+) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
+    """Write settled causes up.
+
+    Args:
+        profiles: Names of all persistence models, in order.
+        settled: The causes, in the order to report them.
+
+    Returns:
         The findings, the reproduction file of each by its id, and a line for each cause that did
         not replay.
     """
-    guarantees = frozenset(plan.judged)
     findings, repros, unsteady = [], {}, []
-    models = {model.name: model for model in plan.models}
-    order = list(GUARANTEES)
-    for one in sorted(
-        candidates,
-        key=lambda c: (SEVERITIES.index(c.severity), order.index(c.guarantee), c.identity),
-    ):
-        small = shrink(plan.loaded, one, models, guarantees, plan.depth)
-        replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
-        if replayed < _REPLAYS:
+    for one in settled:
+        small = one.candidate
+        if one.replayed < _REPLAYS:
             unsteady.append(
                 f"{small.guarantee}: a violation ({small.kind}, {small.observed}) was seen but "
-                f"replayed only {replayed} of {_REPLAYS} times: the subject is not deterministic"
+                f"replayed only {one.replayed} of {_REPLAYS} times: the subject is not "
+                "deterministic"
             )
             continue
-        fix = prove(plan.loaded, small, models, plan.depth.budget)
-        findings.append(finding_record(small, list(models), f"{replayed}/{_REPLAYS}", fix))
+        findings.append(
+            finding_record(small, list(profiles), f"{one.replayed}/{_REPLAYS}", one.fix)
+        )
         repros[small.id] = msgspec.json.format(msgspec.json.encode(small.reproduction), indent=2)
     return findings, repros, unsteady
 
