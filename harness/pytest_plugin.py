@@ -7,6 +7,7 @@ reports' properties, and the controller writes one report.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from harness.crashdisk import CrashDisk
     from harness.gate import Gate, GateResult
     from harness.runner import Plan
 
 __all__: list[str] = []
 
 _PROPERTY = "checkpoint-harness"
+_DISK: pytest.StashKey[CrashDisk] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,6 +60,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="write report.json and a reproduction of each finding there",
     )
+    group.addoption(
+        "--harness-crash",
+        metavar="NAME",
+        help="show tests with harness_disk this one crash only, as a failure named it",
+    )
 
 
 def _plan(config: pytest.Config) -> Plan:
@@ -86,6 +94,93 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "harness_profile" in metafunc.fixturenames:
         names = [model.name for model in _plan(metafunc.config).models]
         metafunc.parametrize("harness_profile", names)
+
+
+@pytest.fixture
+def harness_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CrashDisk]:
+    """A simulated disk in place of ``tmp_path``, for any code that saves something.
+
+    ``harness_disk.setup(function)`` runs code whose outcome is durable. Then
+    ``for crash in harness_disk.crashes(function, profile="ext4")`` runs code once and the loop
+    body on every disk that a crash in it can leave; ``harness_disk.failures(function)`` does the
+    same for failing calls. See `harness.crashdisk`.
+    """
+    from harness import config  # noqa: PLC0415 - see the module's docstring
+    from harness.crashdisk import CrashDisk  # noqa: PLC0415
+    from harness.errors import HarnessError  # noqa: PLC0415
+
+    options = request.config
+    try:
+        defaults = config.load(options.rootpath)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from None
+    disk = CrashDisk(
+        tmp_path,
+        profiles=tuple(options.getoption("--harness-profile")) or defaults.profiles,
+        custom=defaults.custom,
+        seed=options.getoption("--harness-seed"),
+        only=options.getoption("--harness-crash"),
+    )
+    request.node.stash[_DISK] = disk
+    yield disk
+    disk.leave()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Leave the simulated disk with the test, and say which crash a failure is about."""
+    try:
+        result = yield
+    except Exception as error:
+        disk = pyfuncitem.stash.get(_DISK, None)
+        if disk is not None:
+            disk.leave()
+            if type(error).__name__ == "EscapeError" and "harness_disk" not in str(error):
+                error.add_note(
+                    f"harness_disk: only {disk.path} and below is simulated; use a path below "
+                    "harness_disk.path, or harness_disk.mount() the directory"
+                )
+            if disk.last is not None:
+                error.add_note(_about(pyfuncitem, disk))
+        raise
+    disk = pyfuncitem.stash.get(_DISK, None)
+    if disk is not None:
+        disk.leave()
+        if disk.pending:
+            pytest.fail(
+                "harness_disk: crashes() or failures() was called and its loop never begun, so "
+                "nothing was checked; write: for crash in harness_disk.crashes(...)",
+                pytrace=False,
+            )
+        only = pyfuncitem.config.getoption("--harness-crash")
+        if only is not None and not disk.met:
+            pytest.fail(
+                f"harness_disk: no crash of this test is named {only!r}: the code makes other "
+                "calls now, or other profiles are asked for; run it without --harness-crash",
+                pytrace=False,
+            )
+    return result
+
+
+def _about(item: pytest.Function, disk: CrashDisk) -> str:
+    from harness.crashpoint import CrashPoint  # noqa: PLC0415 - see the module's docstring
+
+    assert disk.last is not None
+    text = f"harness_disk: {disk.last}"
+    if isinstance(disk.last, CrashPoint):
+        text += f"\n  again pytest '{item.nodeid}' --harness-crash {disk.last.token}"
+    return text
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Take the rerouting out after all fixtures: monkeypatch puts back what it found."""
+    try:
+        return (yield)
+    finally:
+        disk = item.stash.get(_DISK, None)
+        if disk is not None:
+            disk.close()
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ ORDER = [
         "shards",
     ),
     *("render", "runner", "gathering", "gate", "stress"),
+    *("crashpoint", "crashdisk"),
     *("config", "cli", "pytest_plugin", "__main__"),
 ]
 """Left to right."""

@@ -37,6 +37,9 @@ class Machine:
         call_limit: System calls that a process may make between two `Process.reset_calls`.
         main: The filesystem at `MOUNT`.
         processes: Those made so far, in order.
+        aliases: Real directories that stand for simulated ones: pairs of absolute paths without a
+            slash at their end. The rerouting takes a path below the first as one below the second.
+        escapes: What was stopped because it would have changed the real machine.
 
     Args:
         image: What the main filesystem holds at first; never changed.
@@ -62,6 +65,8 @@ class Machine:
         self.seed = seed
         self.call_limit = call_limit
         self.processes: list[Process] = []
+        self.aliases: tuple[tuple[str, str], ...] = ()
+        self.escapes: list[str] = []
         self.waiting: dict[Core, list[Core]] = {}
         self._slept_ns = 0
         self.main = Volume(image, 41, "", capacity_bytes, capacity_inodes)

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.intercept import real
 from harness.intercept.current import ACTIVE, FIRST_DESCRIPTOR
-from harness.intercept.paths import beyond, escape, harmless_device, locate
+from harness.intercept.paths import aliased, beyond, escape, harmless_device, locate
 from harness.intercept.registry import stands_for
 
 __all__: list[str] = []
@@ -300,6 +300,8 @@ def _symlink(
     target = _os.fspath(src)
     if isinstance(target, bytes):
         target = target.decode("utf-8", "surrogateescape")
+    if target[:1] == "/" and process.machine.aliases:
+        target = aliased(process, target)
     try:
         return process.symlink(target, at, dir_fd=dir_fd)
     except OSError as error:

@@ -15,9 +15,10 @@ from typing import Any, Final
 from harness.disk import Machine, Process
 from harness.errors import EscapeError
 from harness.intercept import real
-from harness.intercept.current import FIRST_DESCRIPTOR
+from harness.intercept.current import FIRST_DESCRIPTOR, current
 
 __all__ = [
+    "aliased",
     "as_descriptor",
     "beyond",
     "called_by_import",
@@ -58,6 +59,8 @@ def locate(process: Process, path: Any, dir_fd: int | None = None) -> str | None
     if path[:1] == "/":
         if path.startswith(_PREFIX) and ".." not in path:
             return path  # type: ignore[no-any-return]
+        if process.machine.aliases:
+            path = aliased(process, path)
         if path == Machine.MOUNT or process.machine.owns(path) or _names_a_descriptor(path):
             return path  # type: ignore[no-any-return]
         return None
@@ -66,6 +69,15 @@ def locate(process: Process, path: Any, dir_fd: int | None = None) -> str | None
     if ".." in path and not process.machine.owns(posixpath.join(process.getcwd(), path)):
         return None
     return path  # type: ignore[no-any-return]
+
+
+def aliased(process: Process, path: str) -> str:
+    """Give the simulated name of a path that the machine knows by a real one as well."""
+    plain = posixpath.normpath(path) if ".." in path else path
+    for outside, inside in process.machine.aliases:
+        if plain == outside or plain.startswith(outside + "/"):
+            return inside + plain[len(outside) :]
+    return path
 
 
 def _names_a_descriptor(path: str) -> bool:
@@ -125,7 +137,12 @@ def escape(call: str, path: Any) -> None:
     """
     if not called_by_import():
         shown = path.decode(errors="replace") if isinstance(path, bytes) else path
-        raise EscapeError(f"{call} writes outside the store directory: {shown}")
+        error = EscapeError(f"{call} writes outside the store directory: {shown}")
+        process = current()
+        if process is not None:
+            # The program may swallow it; whoever runs the machine must not.
+            process.machine.escapes.append(str(error))
+        raise error
 
 
 def as_descriptor(value: Any) -> int:

@@ -235,7 +235,9 @@ def _ops(spans: tuple[Span, ...], column_of: dict[int, int]) -> Iterator[_Op]:
 def _box(column: int, step: Step) -> _Box:
     name, _, rest = step.call.partition("(")
     paths = rest.split('"')[1::2]
-    about = " → ".join(path.rpartition("/")[2] or path for path in paths[:2])
+    # Only these take a second path; what else is quoted is data.
+    count = 2 if name in ("rename", "link", "symlink") else 1
+    about = " → ".join(path.rpartition("/")[2] or path for path in paths[:count])
     return _Box(column, step, f"{step.number} {name}", about, _FATES[step.fate])
 
 
