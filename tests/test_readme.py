@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import config
 from harness.oracle import GUARANTEES
 from harness.persistence import PROFILES
 from scenarios.adapters import ADAPTERS
@@ -87,6 +88,46 @@ def test_python_blocks_run(tmp_path: Path) -> None:
     for block in blocks:
         done = run([sys.executable, "-c", block], tmp_path)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_settings_of_the_readme_are_accepted(tmp_path: Path) -> None:
+    block = re.search(r"<!-- config -->\n```toml\n(.*?)```", text(), re.DOTALL)
+    assert block is not None
+    (tmp_path / "pyproject.toml").write_text(block[1], encoding="utf-8")
+    found = config.load(tmp_path)
+    assert found.subjects == ("mypackage.store:open_store",)
+    assert found.profiles == ("ext4", "xfs", "btrfs")
+    assert found.fail_on == "data-loss"
+
+
+@pytest.mark.parametrize(("synced", "code"), [("True", 0), ("False", 1)])
+def test_the_fixture_of_the_readme_judges_settings(tmp_path: Path, synced: str, code: int) -> None:
+    block = re.search(r"<!-- test: (\S+) -->\n```python\n(.*?)```", text(), re.DOTALL)
+    assert block is not None
+    (tmp_path / block[1]).write_text(block[2], encoding="utf-8")
+    (tmp_path / "settings.py").write_text(SETTINGS.format(synced=synced), encoding="utf-8")
+    done = run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], tmp_path)
+    assert done.returncode == code, done.stdout
+
+
+SETTINGS = """
+import os
+
+def load(path):
+    with open(path) as file:
+        return file.read()
+
+def save(path, text):
+    with open(path + ".tmp", "w") as file:
+        file.write(text)
+        file.flush()
+        if {synced}:
+            os.fsync(file.fileno())
+    os.replace(path + ".tmp", path)
+    directory = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+"""
 
 
 def test_every_guarantee_and_profile_is_in_a_table() -> None:
