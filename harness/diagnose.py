@@ -9,21 +9,19 @@ destroyed anything: the first essential loss is the culprit.
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from harness.examine import Examination, Sighting
 from harness.explore import CrashState, Explorer, Torn
 from harness.oracle import Violation
-from harness.persistence.effects import Data
-from harness.record import SOURCE_ROOTS
+from harness.persistence.effects import Data, Size
 from harness.script import format_call
-from harness.trace import Call, Frame, Record
+from harness.source import located, ordinal, statement
+from harness.trace import Call, Fdatasync, Frame, Fsync, Record, Write
 
-__all__ = ["Diagnosis", "Site", "diagnose", "located", "site_at", "site_of"]
+__all__ = ["Diagnosis", "Site", "Sites", "diagnose", "located", "site_at", "site_of"]
 
 Cause: TypeAlias = Literal["lost", "reordered", "exposed"]
 
@@ -37,7 +35,8 @@ class Site:
         line: From 1.
         function: Function the line is in.
         call: The system call made there, as a person would write it.
-        source: The line's text.
+        source: The statement's text, on one line.
+        ordinal: How many lines before it in its function read the same.
     """
 
     file: str
@@ -45,6 +44,7 @@ class Site:
     function: str
     call: str
     source: str
+    ordinal: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ class Diagnosis:
         violation: The violation as that state shows it.
         lost: What the state lost, essential or not.
         explorer: Of the trace that the state belongs to.
+        origin: The line that gave the culprit its bytes, where that is another one.
+        published: Where the culprit is a sync that came too early, the line that reached the disk
+            before what it should have brought.
+        repaired: Where nothing was lost, the line whose call ends the state that must not be seen.
     """
 
     cause: Cause
@@ -70,6 +74,9 @@ class Diagnosis:
     violation: Violation
     lost: list[tuple[int, str]]
     explorer: Explorer
+    origin: Site | None = None
+    published: Site | None = None
+    repaired: Site | None = None
 
 
 def site_of(record: Record) -> Site | None:
@@ -84,16 +91,58 @@ def site_at(at: tuple[Frame, ...], call: str) -> Site | None:
     if not at:
         return None
     file, line, function = at[0]
-    source = linecache.getline(located(file), line).split("  #")[0].strip()
-    return Site(file, line, function, call, source)
+    return Site(file, line, function, call, statement(file, line), ordinal(file, line))
 
 
-def located(file: str) -> str:
-    """Find a file of a trace: seen from here, or installed."""
-    for root in (f"{Path.cwd()}/", *SOURCE_ROOTS):
-        if Path(root + file).is_file():
-            return root + file
-    return file
+class Sites:
+    """Names the lines behind the calls of one trace, as a person would.
+
+    A function that only ever writes what it is handed (a loop around ``os.write``) decides nothing:
+    its caller is named. What a buffered file is made to write by the end of its ``with`` block is
+    named by the line that gave it the bytes.
+
+    Args:
+        records: The trace.
+        given: Where a buffered file was given what a write brings.
+    """
+
+    def __init__(
+        self, records: Iterable[Record], given: dict[int, tuple[Frame, ...]] | None = None
+    ) -> None:
+        self._given = given or {}
+        decides: dict[tuple[str, str], bool] = {}
+        for record in records:
+            if isinstance(record, Call) and record.at:
+                file, _, function = record.at[0]
+                decides[file, function] = (
+                    decides.get((file, function), False)
+                    or not isinstance(record, Write)
+                    or record.i in self._given
+                    or len(record.at) == 1
+                )
+        self._thin = {place for place, does in decides.items() if not does}
+
+    def caller(self, at: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        """Leave out the innermost frames that only pass on what they are handed."""
+        while len(at) > 1 and (at[0][0], at[0][2]) in self._thin:
+            at = at[1:]
+        return at
+
+    def issuer(self, record: Record) -> Site | None:
+        """Name the line that made a call."""
+        if not isinstance(record, Call) or not record.at:
+            return None
+        at = self.caller(record.at)
+        if record.i in self._given and statement(*at[0][:2]).startswith(("with ", "async with ")):
+            at = self._given[record.i]
+        return site_at(at, format_call(record, numbered=False))
+
+    def giver(self, record: Record) -> Site | None:
+        """Name the line that gave a call its bytes, or made it."""
+        given = self._given.get(record.i)
+        if given is None:
+            return self.issuer(record)
+        return site_at(given, format_call(record, numbered=False))
 
 
 class _Case:
@@ -104,6 +153,14 @@ class _Case:
         self.violation = sighting.violation
         self.position = sighting.violation.position
         self.explorer, self.crash = self.examination.explorer, sighting.state
+        recording = self.examination.recording
+        # A successor's calls are numbered on from those of the run: nobody noted its bytes.
+        ours = {id(one) for one in recording.records}
+        self.given = {
+            one.i: recording.given[one.i]
+            for one in self.examination.records
+            if one.i in recording.given and id(one) in ours
+        }
         self._start()
 
     def _start(self) -> None:
@@ -115,13 +172,15 @@ class _Case:
         self.taken = state.taken << state.offset | (1 << state.offset) - 1
         self.torn = state.torn
 
-    def state(self, taken: int, torn: Torn | None) -> CrashState:
-        return self.explorer.free_standing(self.issued, taken, torn, self.position)
+    def state(self, taken: int, torn: Torn | None, issued: int | None = None) -> CrashState:
+        return self.explorer.free_standing(issued or self.issued, taken, torn, self.position)
 
-    def shows(self, taken: int, torn: Torn | None = None) -> Violation | None:
+    def shows(
+        self, taken: int, torn: Torn | None = None, *, issued: int | None = None
+    ) -> Violation | None:
         """Tell how a set of nodes breaks the same promise in the same way, if it does."""
         wanted = self.violation
-        for violation in self.violations(self.state(taken, torn)):
+        for violation in self.violations(self.state(taken, torn, issued)):
             if (violation.guarantee, violation.kind, violation.key) == (
                 wanted.guarantee,
                 wanted.kind,
@@ -160,6 +219,7 @@ class _NestedCase(_Case):
         self._outer = sighting.state
         # The recovery once more, this time asking which line makes each call.
         self.explorer = self.examination.nested_explorer(self._outer, lines=True)
+        self.given: dict[int, tuple[Frame, ...]] = {}
         self._start()
 
     def violations(self, state: CrashState) -> Iterator[Violation]:
@@ -178,20 +238,72 @@ def diagnose(sighting: Sighting) -> Diagnosis:
     lost = case.explorer.lost(state)
     records = case.explorer.constraints.effects.records
 
-    def site(number: int | None) -> Site | None:
-        return None if number is None else site_of(records[case.nodes[number].call - 1])
+    sites = Sites(records, case.given)
+
+    def record(number: int) -> Record:
+        return records[case.nodes[number].call - 1]
+
+    def found(cause: Cause, blamed: int | None, first: int | None = None) -> Diagnosis:
+        culprit = origin = None
+        if blamed is not None:
+            culprit, origin = sites.issuer(record(blamed)), sites.giver(record(blamed))
+        missed = None if first is None else sites.giver(record(first))
+        return Diagnosis(cause, culprit, missed, state, violation, lost, case.explorer, origin)
 
     if torn is not None:
-        return Diagnosis("exposed", site(torn.node), None, state, violation, lost, case.explorer)
+        return found("exposed", torn.node)
     if published is None:
-        first = missing[0] if missing else None
-        return Diagnosis("lost", site(first), None, state, violation, lost, case.explorer)
+        return found("lost", missing[0] if missing else None)
     earlier = [n for n in missing if case.nodes[n].call < case.nodes[published].call]
     if earlier:
-        return Diagnosis(
-            "reordered", site(published), site(earlier[0]), state, violation, lost, case.explorer
-        )
-    return Diagnosis("exposed", site(published), None, state, violation, lost, case.explorer)
+        early = _too_early(case, earlier[0], published)
+        diagnosis = found("reordered", published, earlier[0])
+        if early is None:
+            return diagnosis
+        blamed = sites.issuer(early)
+        return replace(diagnosis, culprit=blamed, origin=blamed, published=diagnosis.culprit)
+    return replace(found("exposed", published), repaired=_repaired(case, taken, sites))
+
+
+def _repaired(case: _Case, taken: int, sites: Sites) -> Site | None:
+    """Find the call after which the violation is gone: it and the culprit belong together."""
+    nodes = case.nodes
+    for number in range(case.issued, len(nodes)):
+        if number + 1 < len(nodes) and nodes[number + 1].call == nodes[number].call:
+            continue
+        fuller = taken | (1 << number + 1) - (1 << case.issued)
+        if case.shows(fuller, issued=number + 1) is None:
+            return sites.issuer(case.explorer.constraints.effects.records[nodes[number].call - 1])
+    return None
+
+
+def _too_early(case: _Case, missing: int, published: int) -> Record | None:
+    """Find a sync that should have brought what is missing, but ran when nothing was there yet.
+
+    It is one of the same file, in the same function as the call that published it, and since
+    nothing had been written, it synced nothing.
+    """
+    effect = case.nodes[missing].effects[0]
+    if not isinstance(effect, Data | Size):
+        return None
+    records = case.explorer.constraints.effects.records
+    write, publisher = (records[case.nodes[number].call - 1] for number in (missing, published))
+    if not isinstance(write, Write) or not isinstance(publisher, Call) or not publisher.at:
+        return None
+    found = None
+    dirty = False
+    for record in records[: case.nodes[published].call - 1]:
+        if getattr(record, "ino", None) != write.ino:
+            continue
+        if isinstance(record, Write):
+            dirty = True
+            if record is write:
+                return found
+        elif isinstance(record, Fsync | Fdatasync):
+            same = bool(record.at) and record.at[0][0::2] == publisher.at[0][0::2]
+            found = record if not dirty and same else None
+            dirty = False
+    return None
 
 
 def _restore(case: _Case) -> tuple[int, Torn | None]:

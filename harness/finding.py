@@ -149,6 +149,9 @@ class Candidate:
         lost: What the crash lost.
         after: Calls that had returned at the crash.
         workload: Name of the workload.
+        origin: The line that gave the culprit its bytes, where that is another one.
+        published: See `Diagnosis`; so is ``repaired``.
+        workloads: Names of all workloads that show it.
     """
 
     guarantee: str
@@ -167,6 +170,10 @@ class Candidate:
     after: int
     workload: str
     profiles: dict[str, int] = field(default_factory=dict)
+    origin: Site | None = None
+    published: Site | None = None
+    repaired: Site | None = None
+    workloads: list[str] = field(default_factory=list)
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -175,14 +182,26 @@ class Candidate:
         A value torn by one line is one kind, whether it then raises, is cut short or happens to
         equal an older one; only work that is cleanly gone is another.
         """
-        place = "" if self.culprit is None else f"{self.culprit.file}:{self.culprit.line}"
+        site = self.origin or self.culprit
+        place = "" if site is None else f"{site.file}:{site.line}"
+        return self.guarantee, place, self._sort
+
+    @property
+    def _sort(self) -> str:
         torn = self.cause != "lost" and self.guarantee in ("atomicity", "durability")
-        return self.guarantee, place, "torn" if torn else self.kind
+        return "torn" if torn else self.kind
 
     @property
     def id(self) -> str:
-        """A short name, the same on every machine: it leaves out line numbers' company."""
-        text = "\0".join(self.identity)
+        """A short name, the same on every machine, that outlives edits elsewhere in the file.
+
+        It is made of the function and the text of the line to blame, not of the line's number.
+        """
+        site = self.origin or self.culprit
+        place = ("", "", "", "")
+        if site is not None:
+            place = site.file, site.function, site.source or str(site.line), str(site.ordinal)
+        text = "\0".join((self.guarantee, *place, self._sort))
         return f"{self.guarantee}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     @property
@@ -255,6 +274,10 @@ def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candida
         after=violation.position // 2,
         workload=recording.workload.name,
         profiles={examination.model.name: 1},
+        origin=diagnosis.origin,
+        published=diagnosis.published,
+        repaired=diagnosis.repaired,
+        workloads=[recording.workload.name],
     )
 
 
@@ -269,6 +292,7 @@ def merge(found: list[Candidate], more: list[Candidate]) -> list[Candidate]:
         kept, other = (one, known) if one.weight < known.weight else (known, one)
         for name, count in other.profiles.items():
             kept.profiles[name] = kept.profiles.get(name, 0) + count
+        kept.workloads = list(dict.fromkeys([*known.workloads, *one.workloads]))
         by_identity[one.identity] = kept
     return list(by_identity.values())
 

@@ -20,13 +20,14 @@ from harness.errors import (
     Hung,
     SimulationError,
 )
+from harness.givers import GivingRecorder
 from harness.image import EMPTY, Image
 from harness.intercept import active, rerouted
 from harness.ops import STORE, Operation, Workload
 from harness.persistence import Effects, derive
 from harness.record import Recorder
 from harness.subjects import MISSING, Outcome, Session, Subject, message_of
-from harness.trace import Record
+from harness.trace import Frame, Record
 from harness.watch import watched
 
 __all__ = ["DIRECTORY", "Event", "Recording", "record"]
@@ -67,6 +68,7 @@ class Recording:
         records: The trace.
         events: The history, opening and closing included.
         seed: Of the simulated machine.
+        given: Where a buffered file was given what a write brings; see `harness.givers`.
     """
 
     subject: Subject
@@ -76,6 +78,7 @@ class Recording:
     records: list[Record]
     events: list[Event] = field(default_factory=list)
     seed: int = 0
+    given: dict[int, tuple[Frame, ...]] = field(default_factory=dict)
 
     @cached_property
     def effects(self) -> Effects:
@@ -101,14 +104,15 @@ def record(subject: Subject, workload: Workload, *, seed: int = 0) -> Recording:
             run.perform_all(workload.setup)
             run.close()
             base, initial = run.machine.image(), run.model
-        recorder = Recorder(subject.files)
+        recorder = GivingRecorder(subject.files)
         machine = Machine(base, seed=seed, hooks=recorder)
         run = _Run(subject, machine, recorder, dict(initial))
-        run.perform_all(workload.operations)
-        run.close()
+        with recorder.listening():
+            run.perform_all(workload.operations)
+            run.close()
         records, events = list(recorder.records), list(run.events)
         run.verify(workload.keys)
-    return Recording(subject, workload, base, initial, records, events, seed)
+    return Recording(subject, workload, base, initial, records, events, seed, recorder.given)
 
 
 class _Run:

@@ -364,4 +364,5 @@ def _candidate(
         after=violation.position // 2,
         workload=recording.workload.name,
         profiles=profiles,
+        workloads=[recording.workload.name],
     )

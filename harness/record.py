@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Final
 
 from harness.disk import Hooks
@@ -26,6 +26,7 @@ _BELOW: Final = tuple(
         "intercept/",
         "disk/",
         "record.py",
+        "givers.py",
         "faults.py",
         "rot.py",
         "hygiene.py",
@@ -107,11 +108,16 @@ class Recorder(Hooks):
                 return filename.removeprefix(root)
         return filename
 
-    def at(self) -> tuple[Frame, ...]:
-        """Give the subject's frames of the call being made, innermost first."""
+    def at(self, frame: FrameType | None = None) -> tuple[Frame, ...]:
+        """Give the subject's frames of the call being made, innermost first.
+
+        Args:
+            frame: Where to begin; the caller by default.
+        """
         frames = []
         places = self._places
-        frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see one's callers
+        if frame is None:
+            frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see one's callers
         while frame is not None:
             code = frame.f_code
             place = places[code] if code in places else self._place(code)
@@ -121,7 +127,7 @@ class Recorder(Hooks):
                 frames.append((place[0], frame.f_lineno or 0, place[1]))
                 if len(frames) == self._depth_max:
                     break
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         return tuple(frames)
 
     def record(self, record: Record) -> None:

@@ -133,6 +133,8 @@ class FindingRecord(msgspec.Struct, kw_only=True):
         repro: File to give to ``harness replay``, relative to the report; null without one.
         replays: How many of ten replays showed it again.
         states: How many crash states show it.
+        workloads: Names of all workloads that show it; ``workload`` is the smallest case.
+        missing: The line whose effect was not there yet, where that is another than the culprit.
     """
 
     id: str
@@ -151,6 +153,8 @@ class FindingRecord(msgspec.Struct, kw_only=True):
     repro: str | None
     replays: str
     states: int
+    workloads: list[str] = []
+    missing: Culprit | None = None
 
 
 class Stats(msgspec.Struct, kw_only=True):

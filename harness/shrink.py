@@ -56,7 +56,7 @@ def shrink(
             if smaller is not None and smaller.weight < best.weight:
                 smaller.workload, best, improved = best.workload, smaller, True
                 break
-    best.profiles = found.profiles
+    best.profiles, best.workloads = found.profiles, found.workloads
     return best
 
 

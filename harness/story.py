@@ -65,6 +65,8 @@ def finding_record(
         repro=f"{found.id}.repro.json",
         replays=replays,
         states=sum(found.profiles.values()),
+        workloads=found.workloads,
+        missing=_culprit(found.missing),
     )
 
 
@@ -115,7 +117,7 @@ def _effect(found: Candidate) -> str:
 
 def summary(found: Candidate) -> str:
     """Say in one sentence what breaks and why."""
-    effect, culprit, missing = _effect(found), found.culprit, found.missing
+    effect, culprit = _effect(found), found.culprit
     if found.reproduction.chain is not None:
         at = "" if culprit is None else f"{_place(culprit)} is what the next recovery relies on. "
         key = "" if found.key is None else f"Key {found.key!r}: "
@@ -123,22 +125,56 @@ def summary(found: Candidate) -> str:
     injected = found.reproduction.fault or found.reproduction.rot
     if injected is not None:
         return _injected(found, injected)
+    profile = found.reproduction.profile
     when = {
-        "crash during recovery": f"After a crash during recovery ({found.reproduction.profile})",
-        "power cut after a kill": "After a kill, a recovery and a power cut "
-        f"({found.reproduction.profile})",
-        "power cut": f"After a power cut ({found.reproduction.profile})",
+        "crash during recovery": f"After a crash during recovery on {profile}",
+        "power cut after a kill": f"After a kill, a recovery and a power cut on {profile}",
+        "power cut": f"After power loss on {profile}",
         "process killed": "After the process is killed",
     }[_fault_kind(found)]
     if culprit is None:
         return f"{when} {effect}."
-    place = _place(culprit)
+    return f"{_cause(found, culprit)} {when} {effect}."
+
+
+def _cause(found: Candidate, culprit: Site) -> str:
+    """Say which effects come in the wrong order, or apart, and what could have kept them together.
+
+    Each form is chosen by what diagnosis computed, not by what kind of store it is.
+    """
+    place, missing = _place(culprit), found.missing
+    if found.published is not None and missing is not None:
+        return (
+            f"{place} syncs nothing: the bytes of {_place(missing)} reach the kernel only later, "
+            f"so {_place(found.published)} may reach disk before them."
+        )
     if found.cause == "reordered" and missing is not None:
-        return f"{place} may reach disk before {_place(missing)}. {when} {effect}."
+        what = "file" if any(part.startswith(_CONTENT) for _, part in found.lost) else "directory"
+        if _same(missing, culprit):
+            return f"{place} may reach disk in part: nothing keeps what it changes together."
+        return (
+            f"{place} may reach disk before {_place(missing)}: nothing syncs the {what} in between."
+        )
     if found.cause == "lost":
-        done = f" although {found.operation} had returned" if found.operation else ""
-        return f"{place} may never reach disk{done}. {when} {effect}."
-    return f"{place} exposes an unfinished state. {when} right there, {effect}."
+        what = "file" if any(part.startswith(_CONTENT) for _, part in found.lost) else "directory"
+        done = f" before {found.operation} returns" if found.operation else " after it"
+        return f"{place} may never reach disk: nothing syncs the {what}{done}."
+    if found.repaired is not None and not _same(found.repaired, culprit):
+        return (
+            f"{place} and {_place(found.repaired)} are two steps, and between them the store is "
+            "not whole."
+        )
+    if found.lost:
+        return f"{place} may reach disk in part: nothing tells half of it from the whole."
+    return f"{place} leaves a state that must not be seen."
+
+
+_CONTENT: Final = ("data ", "size ", "cut ", "zeros ")
+"""How the parts of a call begin that are about a file's content, not about a name."""
+
+
+def _same(one: Site, other: Site) -> bool:
+    return (one.file, one.line) == (other.file, other.line)
 
 
 def _injected(found: Candidate, fault: str) -> str:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     *("errors", "trace", "image", "ops", "pool"),
     *("disk", "intercept"),
-    *("faults", "record", "script"),
+    *("faults", "record", "givers", "source", "script"),
     *("persistence", "explore", "statelist"),
     *(
         "subjects",

@@ -77,11 +77,10 @@ def test_nothing_else_is_found(bug):
         assert set(finding.profiles) <= allowed, finding.summary
 
 
-# Where the mistake is no call: what is blamed is the call it leaves unprotected.
+# Where the mistake is a decision and no call: what is blamed is the call it leaves unprotected.
 ELSEWHERE = {
-    "fsync_before_flush": "os.rename(",  # the sync came before there was anything to sync
-    "log_without_checksum": "os.write(",  # the record nobody checks
-    "slots_without_checksum": "os.write(",  # the slot nobody checks
+    "log_without_checksum": "write_all(",  # the record nobody checks
+    "slots_without_checksum": "write_all(",  # the slot nobody checks
     "recovery_deletes_good_copy": "os.unlink(path)",  # recovery takes the copy this one relies on
 }
 
