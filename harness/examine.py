@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import insort_right
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
@@ -233,11 +233,19 @@ class Examination:
         self._shortcuts.add(state, view, found)
         return found
 
-    def reading_before(self, state: CrashState, segment: Segment) -> Reading | None:
-        """Give the reading of a crash state without the effects of the operation in flight."""
+    def reading_before(self, state: CrashState, segment: Segment, now: Reading) -> Reading:
+        """Give the reading of a crash state without the effects of the operation in flight.
+
+        Args:
+            state: The state.
+            segment: The moment of the crash.
+            now: What the state itself reads.
+        """
         assert segment.in_flight is not None
-        self.looked_back = True
         invoked = self.events[segment.in_flight].invoked
+        if self._last_call(state) <= invoked:
+            return now  # that operation has left nothing in it
+        self.looked_back = True
         # Most states of a window differ in the operation in flight alone: ask once for them all.
         issued = max(self.explorer.issued_at(2 * invoked) - state.offset, 0)
         torn = state.torn if state.torn and state.torn.node < state.offset + issued else None
@@ -250,32 +258,40 @@ class Examination:
             found = self._before[known] = self.observe(earlier).first
         return found
 
+    def _last_call(self, state: CrashState) -> int:
+        """Give the last call that has an effect in a state."""
+        last = state.offset + state.taken.bit_length() - 1
+        if state.torn is not None:
+            last = max(last, state.torn.node)
+        return self.constraints.nodes[last].call if last >= 0 else 0
+
     def violations(self, state: CrashState, observation: Observation) -> Iterator[Violation]:
         """Judge one crash state at every moment of the history it can follow."""
         judge = self.judge
         seen: set[tuple[str, str, str | None]] = set()
-        for segment in judge.spanned(state.first, state.last):
+        first = observation.first
+        for segment in judge.telling(first, judge.span(state.first, state.last)):
             position = max(segment.first, state.first)
             for violation in judge.values(
-                observation.first,
+                first,
                 segment,
                 position,
-                lambda segment: self.reading_before(state, segment),
+                lambda segment: self.reading_before(state, segment, first),
             ):
                 signature = (violation.guarantee, violation.kind, violation.key)
                 if signature not in seen:
                     seen.add(signature)
                     yield violation
-        yield from judge.listing(observation.first, state.first)
+        yield from judge.listing(first, state.first)
         yield from judge.recovery(observation, state.first)
 
     def nested(self, state: CrashState, found: Aftermath) -> Iterator[Sighting]:
         """Judge what the recovery after a crash in the recovery from a state shows."""
-        segments = list(self.judge.spanned(state.first, state.last))
+        judge, first = self.judge, found.observation.first
+        span = judge.span(state.first, state.last)
         for inner, second in found.seconds:
-            for violation in self.judge.after_recovery_crash(
-                found.observation.first, second.first, segments, state.first
-            ):
+            segments = judge.turning(first, second.first, span)
+            for violation in judge.after_recovery_crash(first, second.first, segments, state.first):
                 yield Sighting(violation, self, state, inner)
 
     def nested_explorer(self, state: CrashState, *, lines: bool = False) -> Explorer:
@@ -301,7 +317,8 @@ class Examination:
     def nested_violations(self, state: CrashState, image: Image) -> Iterator[Violation]:
         """Judge one image that a crash during the recovery from a state leaves."""
         first, second = self.observe(state), self.prober.probe(image)
-        segments = list(self.judge.spanned(state.first, state.last))
+        span = self.judge.span(state.first, state.last)
+        segments = self.judge.turning(first.first, second.first, span)
         return self.judge.after_recovery_crash(first.first, second.first, segments, state.first)
 
 
@@ -332,12 +349,32 @@ def examine(
     _walk(examination, coverage, sightings, nested=True)
     if mixed and model.order != "returned":
         calls = examination.constraints.effects.calls
-        for calls_done in range(1, calls + 1):
+        chosen = _kills(calls)
+        coverage.exhaustive = coverage.exhaustive and len(chosen) == calls
+        for calls_done in chosen:
             successor = after_kill(examination, calls_done)
             if successor is not None:
                 _walk(successor, coverage, sightings, nested=False)
     coverage.sampled = int(not coverage.exhaustive)
     return coverage, sightings
+
+
+_KILLS_MAX: Final = 256
+"""Calls of a trace after each of which a process is killed; of a longer one as many are chosen."""
+
+
+def _kills(calls: int) -> Sequence[int]:
+    """Say after which calls of a trace to kill the process: all, or the ends and an even spread."""
+    if calls <= _KILLS_MAX:
+        return range(1, calls + 1)
+    ends = _KILLS_MAX // 8
+    between = calls - 2 * ends
+    spread = _KILLS_MAX - 2 * ends
+    return [
+        *range(1, ends + 1),
+        *(ends + 1 + number * between // spread for number in range(spread)),
+        *range(calls - ends + 1, calls + 1),
+    ]
 
 
 def _walk(

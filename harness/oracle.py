@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from harness.history import Event
+from harness.moments import KeyHistory, Segment, Version, segments_of
 from harness.recovery import Observation, Reading
 from harness.subjects import MISSING, Outcome, Raised
 
@@ -27,6 +28,7 @@ __all__ = [
     "INJECTED",
     "SEVERITIES",
     "Judge",
+    "Segment",
     "Severity",
     "Violation",
     "severity_of",
@@ -92,30 +94,6 @@ class Violation:
     concerns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A span of positions with one state of the history.
-
-    Attributes:
-        first: First position.
-        last: Last position.
-        acknowledged: How many operations had returned.
-        in_flight: Number of the operation that had begun and not returned, if any.
-    """
-
-    first: int
-    last: int
-    acknowledged: int
-    in_flight: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    event: int
-    value: Outcome
-    certain: bool = True
-
-
 class Judge:
     """Holds what stores show against one sequential history.
 
@@ -135,36 +113,55 @@ class Judge:
         self.events = events
         self._syncs = syncs
         self._initial = initial
-        self._versions: dict[str, list[_Version]] = {}
+        self.segments = segments_of(events)
+        self._starts = [segment.first for segment in self.segments]
+        synced = [event.number for event in events if event.operation.kind == "sync"]
+        self._synced = synced if syncs else None
+        versions: dict[str, list[Version]] = {}
         for event in events:
             operation = event.operation
             if operation.kind in ("write", "delete") and operation.key is not None:
-                value = operation.value if operation.kind == "write" else None
-                versions = self._versions.setdefault(operation.key, [self._first(operation.key)])
-                versions.append(
-                    _Version(event.number, MISSING if value is None else value, event.certain)
+                value = MISSING if operation.value is None else operation.value
+                if operation.kind == "delete":
+                    value = MISSING
+                versions.setdefault(operation.key, [self._first(operation.key)]).append(
+                    Version(event.number, value, event.certain)
                 )
-        self.segments = _segments(events)
-        self._starts = [segment.first for segment in self.segments]
-        self._synced = [event.number for event in events if event.operation.kind == "sync"]
+        self._histories = {
+            key: KeyHistory(found, self.segments, self._synced) for key, found in versions.items()
+        }
+        self._known = versions.keys() | initial.keys()
 
-    def _first(self, key: str) -> _Version:
-        return _Version(-1, self._initial.get(key, MISSING))
+    def _first(self, key: str) -> Version:
+        return Version(-1, self._initial.get(key, MISSING))
 
-    def versions(self, key: str) -> list[_Version]:
+    def history(self, key: str) -> KeyHistory:
+        """Give the history of a key, of one that nobody wrote to as well."""
+        found = self._histories.get(key)
+        if found is None:
+            found = self._histories[key] = KeyHistory(
+                [self._first(key)], self.segments, self._synced
+            )
+        return found
+
+    def versions(self, key: str) -> list[Version]:
         """All values a key ever has, oldest first."""
-        return self._versions.get(key) or [self._first(key)]
-
-    def spanned(self, first: int, last: int) -> Iterator[Segment]:
-        """Yield the segments that a span of positions touches."""
-        begin, end = self.span(first, last)
-        for number in range(begin, end + 1):
-            yield self.segments[number]
+        return self.history(key).versions
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Give the numbers of the first and the last segment that a span of positions touches."""
         begin = max(bisect_right(self._starts, first) - 1, 0)
         return begin, max(bisect_right(self._starts, last) - 1, begin)
+
+    def telling(self, reading: Reading, span: tuple[int, int]) -> list[Segment]:
+        """Give the segments of a span at which to judge a reading: no other breaks more."""
+        if reading.opened is not None:
+            return []
+        found: set[int] = set()
+        for key, value in reading.values.items():
+            if key in self._known:
+                found |= self.history(key).telling(value, *span)
+        return [self.segments[number] for number in sorted(found)]
 
     # -- readings ------------------------------------------------------------------------------
 
@@ -187,27 +184,12 @@ class Judge:
         if reading.opened is not None:
             return  # a store that will not open counts under recovery only
         for key, value in reading.values.items():
-            if key in self._versions or key in self._initial:
+            if key in self._known:
                 yield from self._value(key, value, segment, position, before)
 
     def acceptable(self, key: str, segment: Segment) -> tuple[Outcome, ...]:
         """The values a key may have: acknowledged last, or of the operation in flight."""
-        allowed: list[Outcome] = []
-        oldest = self._oldest_durable(segment)
-        for version in self.versions(key):
-            if version.event >= segment.acknowledged and version.event != segment.in_flight:
-                break
-            if version.certain and version.event != segment.in_flight and version.event <= oldest:
-                allowed.clear()
-            allowed.append(version.value)
-        return tuple(allowed)
-
-    def _oldest_durable(self, segment: Segment) -> int:
-        """The last operation that a returned sync covers, for a store that declares one."""
-        if not self._syncs:
-            return segment.acknowledged
-        done = [number for number in self._synced if number < segment.acknowledged]
-        return done[-1] if done else -1
+        return tuple(version.value for version in self.history(key).allowed(segment))
 
     def _value(
         self,
@@ -220,16 +202,9 @@ class Judge:
         allowed = self.acceptable(key, segment)
         if value in allowed:
             return
-        ever = [
-            version.value
-            for version in self.versions(key)
-            if version.event < segment.acknowledged or version.event == segment.in_flight
-        ]
-        rollback = value in ever
-        concerns = max(
-            (v.event for v in self.versions(key) if v.certain and v.event < segment.acknowledged),
-            default=-1,
-        )
+        history = self.history(key)
+        rollback = any(version.value == value for version in history.seen(segment))
+        concerns = history.acknowledged(segment).event
         destroyer = None
         if segment.in_flight is not None:
             earlier = before(segment)
@@ -258,19 +233,8 @@ class Judge:
             return
         if not rollback:
             yield violation("atomicity")
-        if self._broke_durability(key, segment):
+        if history.loses(segment):
             yield violation("durability")
-
-    def _broke_durability(self, key: str, segment: Segment) -> bool:
-        """Tell whether anything that had to survive was there to be lost."""
-        versions = self.versions(key)
-        oldest = self._oldest_durable(segment)
-        must = [
-            v
-            for v in versions
-            if v.certain and v.event < segment.acknowledged and v.event <= oldest
-        ]
-        return must != versions[:1] or versions[0].value is not MISSING
 
     def _classify(self, key: str, value: Outcome, *, rollback: bool) -> tuple[str, Severity]:
         if isinstance(value, Raised):
@@ -280,7 +244,7 @@ class Judge:
             return "lost", "data-loss"
         if value is MISSING:
             return "absent", "data-loss"
-        for other in self._versions.keys() | self._initial.keys():
+        for other in self._known:
             if (
                 other != key
                 and len(value) >= _TELLING_MIN
@@ -298,11 +262,10 @@ class Judge:
             return Violation("listing", kind, severity, key, observed, (), position)
 
         names = list(reading.names)
-        known = self._versions.keys() | self._initial.keys()
         for name in dict.fromkeys(names):
             if names.count(name) > 1:
                 yield violation("twice", "leak", name, f"list names {name!r} more than once")
-            if name not in known:
+            if name not in self._known:
                 yield violation(
                     "stray", "leak", name, f"list names {name!r}, which was never written"
                 )
@@ -394,6 +357,24 @@ class Judge:
         attempted = {key for key, _, _ in follow.wrote}
         yield from self._unstable(first, later, attempted, "the next open after a write", violation)
 
+    def turning(self, first: Reading, second: Reading, span: tuple[int, int]) -> list[Segment]:
+        """Give the segments of a span at which a second recovery shows less than the first.
+
+        One for each key that reads otherwise: the first at which it read right, and does no more.
+        """
+        found: set[int] = set()
+        for key, value in first.values.items():
+            got = second.values.get(key, MISSING)
+            if got == value:
+                continue
+            history = self.history(key)
+            for begin, end in history.spans(value, *span):
+                wrong = history.first_wrong(got, begin, end)
+                if wrong is not None:
+                    found.add(wrong)
+                    break
+        return [self.segments[number] for number in sorted(found)]
+
     def after_recovery_crash(
         self, first: Reading, second: Reading, segments: list[Segment], position: int
     ) -> Iterator[Violation]:
@@ -402,7 +383,8 @@ class Judge:
         Args:
             first: What the interrupted recovery would have shown.
             second: What the recovery after it showed.
-            segments: The history at every moment the first crash can have struck.
+            segments: The moments at which the first crash can have struck, or those of them at
+                which something turns.
             position: Where the first crash struck.
         """
         if second.opened is not None:
@@ -462,26 +444,6 @@ def severity_of(outcome: Outcome) -> Severity:
     if isinstance(outcome, Raised):
         return "unavailable"
     return "data-loss" if outcome is MISSING else "silent-corruption"
-
-
-def _segments(events: list[Event]) -> list[Segment]:
-    """Cut the positions of a sequential history into spans.
-
-    Between two operations the earlier one counts as acknowledged at once: the crash may strike
-    right after it returned. An operation is in flight from the middle of its first call to the
-    middle of its last.
-    """
-    segments = []
-    start = 0
-    for event in events:
-        if event.returned == event.invoked:
-            continue
-        number = event.number
-        segments.append(Segment(start, 2 * event.invoked, number, None))
-        segments.append(Segment(2 * event.invoked + 1, 2 * event.returned - 1, number, number))
-        start = 2 * event.returned
-    segments.append(Segment(start, 1 << 61, len(events), None))
-    return segments
 
 
 _TELLING_MIN: Final = 4

@@ -23,6 +23,7 @@ ORDER = [
         "quiet",
         "reuse",
         "recovery",
+        "moments",
         "oracle",
         "linear",
         "workloads",
