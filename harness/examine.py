@@ -24,6 +24,7 @@ from harness.explore import CrashState, Explorer, Shortcuts
 from harness.history import DIRECTORY, Event, Recording
 from harness.image import Image
 from harness.intercept import active
+from harness.meter import Meter
 from harness.ops import Operation
 from harness.oracle import Judge, Segment, Violation
 from harness.persistence import Constraints, Model, constrain, derive
@@ -329,6 +330,7 @@ def examine(
     *,
     budget: int,
     mixed: bool,
+    meter: Meter | None = None,
 ) -> tuple[Coverage, Sightings]:
     """Judge every crash state of a recorded workload under one model.
 
@@ -338,23 +340,34 @@ def examine(
         prober: Recovers images.
         budget: Sets of effects visited before sampling.
         mixed: Whether to judge power cuts after a kill as well.
+        meter: Says when to stop; what was covered by then is not exhaustive.
 
     Returns:
         What was covered, and the violations seen.
     """
+    meter = meter or Meter()
     examination = Examination(
         recording, model, recording.records, recording.events, prober, budget=budget
     )
     coverage, sightings = Coverage(workloads=1), Sightings()
-    _walk(examination, coverage, sightings, nested=True)
-    if mixed and model.order != "returned":
+    mixed = mixed and model.order != "returned"
+    half = 0.5 if mixed else 1.0
+    states = meter.watch(examination.explorer, 0.0, half)
+    _walk(examination, states, coverage, sightings, nested=True)
+    if mixed:
         calls = examination.constraints.effects.calls
         chosen = _kills(calls)
         coverage.exhaustive = coverage.exhaustive and len(chosen) == calls
-        for calls_done in chosen:
+        for number, calls_done in enumerate(chosen):
+            share = half + half * number / len(chosen)
+            if meter.over(share):
+                # Nobody has counted what the kills that are left would lead to.
+                coverage.exhaustive, coverage.possible = False, None
+                break
             successor = after_kill(examination, calls_done)
             if successor is not None:
-                _walk(successor, coverage, sightings, nested=False)
+                states = meter.watch(successor.explorer, share, share + half / len(chosen))
+                _walk(successor, states, coverage, sightings, nested=False)
     coverage.sampled = int(not coverage.exhaustive)
     return coverage, sightings
 
@@ -378,7 +391,12 @@ def _kills(calls: int) -> Sequence[int]:
 
 
 def _walk(
-    examination: Examination, coverage: Coverage, sightings: Sightings, *, nested: bool
+    examination: Examination,
+    states: Iterator[CrashState],
+    coverage: Coverage,
+    sightings: Sightings,
+    *,
+    nested: bool,
 ) -> None:
     explorer, judge = examination.explorer, examination.judge
     seen, positions = set[int](), set[int]()
@@ -386,7 +404,7 @@ def _walk(
     # Spans of the history in which an observation broke nothing: nothing will, the next time.
     clean: dict[tuple[int, int, int], Aftermath] = {}
     first = last = -1
-    for state in explorer.states():
+    for state in states:
         coverage.judged += 1
         key = hash(state.key)
         if key not in seen:

@@ -19,6 +19,7 @@ from harness.examine import examine
 from harness.finding import Candidate
 from harness.history import Event, Recording, record
 from harness.intercept import rerouted
+from harness.meter import Meter
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
@@ -44,7 +45,13 @@ class _Edit:
     after: Callable[[Record], list[Record]]
 
 
-def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: int) -> Fix | None:
+def prove(
+    subject: Subject,
+    found: Candidate,
+    models: dict[str, Model],
+    budget: int,
+    meter: Meter | None = None,
+) -> Fix | None:
     """Look for the smallest change of syncs that mends a finding, and prove it on the trace.
 
     Args:
@@ -52,11 +59,12 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
         found: The finding, with its smallest case.
         models: The persistence models, by name.
         budget: Sets of effects visited for one trace under one profile.
+        meter: Says when to stop; nothing is proven then.
 
     Returns:
         The proven change; None where no sync mends it, or the case is not one of a single trace.
     """
-    crash = found.reproduction
+    crash, meter = found.reproduction, meter or Meter()
     if crash.fault is not None or crash.rot is not None or crash.chain is not None:
         return None
     if found.culprit is None or crash.kill_at is not None or crash.second is not None:
@@ -76,7 +84,7 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
         def broken(run: Recording) -> int:
             count = 0
             for model in chosen:
-                _, sightings = examine(run, model, prober, budget=budget, mixed=False)
+                _, sightings = examine(run, model, prober, budget=budget, mixed=False, meter=meter)
                 count += sightings.count(found.guarantee)
             return count
 
@@ -85,7 +93,10 @@ def prove(subject: Subject, found: Candidate, models: dict[str, Model], budget: 
             return None
         for edit in _edits(found, found.culprit):
             edited = _edited(recording, found.culprit, edit)
-            if edited is not None and not broken(edited):
+            proven = edited is not None and not broken(edited)
+            if meter.where is not None:
+                return None  # what was judged is not all there is
+            if proven:
                 return Fix(
                     change=edit.text,
                     verified="trace",

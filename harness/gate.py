@@ -107,7 +107,6 @@ class Gate:
             findings,
             planned.errors,
             unsteady,
-            complete=True,
         )
         return GateResult(verdict, findings, repros)
 

@@ -8,6 +8,7 @@ unit stands for it, in whatever order they arrive.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -16,7 +17,11 @@ from harness.finding import Candidate
 from harness.report import Fix
 from harness.unit import UnitResult
 
-__all__ = ["Found", "Header", "Partial", "Settled", "joined"]
+__all__ = ["Found", "Header", "Partial", "Settled", "Stopped", "joined"]
+
+
+_NAMED_MAX: Final = 6
+"""Workloads named in a line; the others are counted."""
 
 
 class Header(msgspec.Struct, kw_only=True):
@@ -71,6 +76,21 @@ class Found(msgspec.Struct):
         return self.candidate.weight, self.unit
 
 
+class Stopped(msgspec.Struct):
+    """A unit that the time budget did not let come to its end.
+
+    Attributes:
+        workload: Its name.
+        where: Where it was then, in words; None if it had not begun.
+        unfinished: Profiles, and guarantees about other faults than crashes, that it was not
+            judged for to the end; None for all.
+    """
+
+    workload: str
+    where: str | None = None
+    unfinished: list[str] | None = None
+
+
 class Partial(msgspec.Struct):
     """What some units came to.
 
@@ -84,6 +104,7 @@ class Partial(msgspec.Struct):
         notes: What a reader of the report should know.
         errors: For each profile or guarantee that could not be judged, the unit and why.
         lost: For each unit whose worker died, its workload and how.
+        stopped: For each unit that the time budget ended, or did not reach, how far it got.
     """
 
     units: list[int] = []
@@ -95,6 +116,7 @@ class Partial(msgspec.Struct):
     notes: list[str] = []
     errors: dict[str, tuple[int, str]] = {}
     lost: dict[int, str] = {}
+    stopped: dict[int, Stopped] = {}
 
     def add(self, unit: int, result: UnitResult) -> None:
         """Add what one unit came to."""
@@ -110,6 +132,10 @@ class Partial(msgspec.Struct):
                 errors={name: (unit, why) for name, why in result.errors.items()},
             )
         )
+
+    def stop(self, unit: int, stopped: Stopped) -> None:
+        """Note a unit that the time budget ended or did not reach."""
+        self.stopped[unit] = stopped
 
     def lose(self, unit: int, why: str) -> None:
         """Note a unit that came to nothing."""
@@ -141,6 +167,26 @@ class Partial(msgspec.Struct):
             if known_error is None or unit >= known_error[0]:
                 self.errors[name] = unit, why
         self.lost |= other.lost
+        self.stopped |= other.stopped
+
+    def unfinished(self, name: str) -> bool:
+        """Tell whether the time budget ended before a profile or guarantee was done with."""
+        return any(
+            one.unfinished is None or name in one.unfinished for one in self.stopped.values()
+        )
+
+    def how_far(self) -> str:
+        """Say how far the units got that the time budget ended."""
+        begun = [one for _, one in sorted(self.stopped.items()) if one.where is not None]
+        never = [one.workload for _, one in sorted(self.stopped.items()) if one.where is None]
+        done, total = len(self.units) - len(begun), len(self.units) + len(never)
+        parts = [f"the time budget ended first: {done} of {total} workloads judged"]
+        parts += [f"{one.workload} stopped {one.where}" for one in begun]
+        if never:
+            shown = ", ".join(never[:_NAMED_MAX])
+            more = len(never) - _NAMED_MAX
+            parts.append(f"not reached: {shown}" + (f" and {more} more" if more > 0 else ""))
+        return "; ".join(parts)
 
     def candidates(self) -> list[Candidate]:
         """Give the causes."""

@@ -55,6 +55,7 @@ class Verdict(msgspec.Struct, kw_only=True):
         exhaustive: Whether every possible image was judged.
         findings: Ids of the findings.
         note: Why it is not a plain held or violated, in words.
+        stopped: Whether the time budget ended before everything was judged.
     """
 
     guarantee: str
@@ -67,6 +68,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     exhaustive: bool
     findings: list[str]
     note: str | None = None
+    stopped: bool = False
 
 
 class OperationRecord(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -26,9 +26,10 @@ from harness.finding import Candidate
 from harness.fingerprint import fingerprint
 from harness.fix import prove
 from harness.intercept import rerouted
+from harness.meter import Meter, Standing
 from harness.ops import Operation, Workload, write
 from harness.oracle import GUARANTEES, INJECTED, SEVERITIES, Severity
-from harness.partial import Header, Partial, Settled
+from harness.partial import Header, Partial, Settled, Stopped
 from harness.persistence import PROFILES, Model, profile
 from harness.pool import Death, Pool
 from harness.replay import replay_times
@@ -70,6 +71,9 @@ Effort: TypeAlias = Literal["quick", "default", "thorough"]
 
 _REPLAYS: Final = 10
 
+_GRACE: Final = 0.1
+"""Share of the time budget, at least a second, for making findings small after its end."""
+
 NOT_JUDGED: Final = ("isolation",)
 """Guarantees of the contract that this version does not judge yet."""
 
@@ -96,12 +100,18 @@ class Progress:
         total: Units there are.
         states: Crash states judged so far.
         findings: Causes found so far.
+        possible: Crash states there are in what was begun, so far as they can be counted.
+        countable: Whether all of them can.
+        share: How much of the units is done, those in progress counted by their part.
     """
 
     done: int
     total: int
     states: int
     findings: int
+    possible: int = 0
+    countable: bool = True
+    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,8 +125,9 @@ class Plan:
         effort: How much.
         seed: Of every draw.
         workers: Processes to share the units out to.
-        budget_seconds: Stop cleanly after this much wall time; what was not reached makes its
-            verdicts inconclusive.
+        budget_seconds: Stop cleanly after this much wall time, in the middle of a unit too; what
+            was not reached makes its verdicts inconclusive. What was found by then is replayed,
+            and shrunk as far as a tenth of that time more allows.
         custom: Persistence models of the user's own, by name.
         shard: Which part of the units to do, from 1, and of how many; None for all.
     """
@@ -308,7 +319,7 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
 
     Args:
         plan: What to check.
-        progress: Told after each unit.
+        progress: Told a few times a second.
 
     Raises:
         UsageError: The plan cannot be carried out as given.
@@ -317,7 +328,10 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
     started = time.monotonic()
     with rerouted():
         partial = collect(plan, progress)
-        settled = [settle(plan, one) for one in ranked(partial.candidates())]
+        until = None
+        if plan.budget_seconds is not None:
+            until = started + plan.budget_seconds + max(_GRACE * plan.budget_seconds, 1.0)
+        settled = [settle(plan, one, until) for one in ranked(partial.candidates())]
     return conclude(plan.header, partial, settled, time.monotonic() - started)
 
 
@@ -326,7 +340,7 @@ def collect(plan: Plan, progress: Callable[[Progress], None] | None = None) -> P
 
     Args:
         plan: What to check.
-        progress: Told after each unit.
+        progress: Told a few times a second.
 
     Raises:
         BaselineError: The subject misbehaves without any fault.
@@ -335,15 +349,42 @@ def collect(plan: Plan, progress: Callable[[Progress], None] | None = None) -> P
         coverage={name: Coverage() for name in (*(m.name for m in plan.models), *INJECTED)}
     )
     units = plan.units
-    for unit, result in _results(plan, units, time.monotonic()):
+    standings: dict[int, Standing] = {}
+
+    def tell(unit: int, standing: Standing) -> None:
+        standings[unit] = standing
+        if progress is None:
+            return
+        every = standings.values()
+        running = [one.findings for unit, one in standings.items() if unit not in partial.units]
+        progress(
+            Progress(
+                len(partial.units),
+                len(units),
+                sum(one.states for one in every),
+                # Of those still running some may be known already: they join at their end.
+                max([len(partial.found), *running]),
+                sum(one.possible for one in every),
+                all(one.countable for one in every),
+                sum(one.share for one in every) / len(units),
+            )
+        )
+
+    until = None
+    if plan.budget_seconds is not None:
+        until = time.monotonic() + plan.budget_seconds
+    for unit, result in _results(plan, units, until, tell, counting=progress is not None):
+        name = plan.workloads[unit].name
         if isinstance(result, Death):
-            name = plan.workloads[unit].name
             partial.lose(unit, f"workload {name!r} ended its process: {result.detail}")
         else:
             partial.add(unit, result)
-        if progress is not None:
-            done = len(partial.units)
-            progress(Progress(done, len(units), partial.judged, len(partial.found)))
+            if result.stopped is not None:
+                partial.stop(unit, Stopped(name, result.stopped, result.unfinished))
+        tell(unit, standings.get(unit, Standing())._replace(share=1.0))
+    for unit in units:
+        if unit not in partial.units:
+            partial.stop(unit, Stopped(plan.workloads[unit].name))
     return partial
 
 
@@ -358,6 +399,10 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
     """
     findings, repros, unsteady = write_up(header.profiles, settled)
     complete = len(partial.units) == header.units
+
+    def unfinished(guarantee: str, profile: str) -> bool:
+        return not complete or partial.unfinished(guarantee if guarantee in INJECTED else profile)
+
     errors = partial.why()
     for _, why in sorted(partial.lost.items(), reverse=True):
         errors |= dict.fromkeys((*header.profiles, *INJECTED), why)
@@ -369,7 +414,7 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
             findings,
             errors,
             unsteady,
-            complete=complete,
+            ended=partial.how_far() if unfinished(guarantee, name) else None,
         )
         for guarantee in header.judged
         for name in header.profiles
@@ -408,23 +453,30 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
 
 
 def _results(
-    plan: Plan, units: Sequence[int], started: float
+    plan: Plan,
+    units: Sequence[int],
+    until: float | None,
+    tell: Callable[[int, Standing], None],
+    *,
+    counting: bool,
 ) -> Iterator[tuple[int, UnitResult | Death]]:
     """Yield what units came to, as far as the budget reaches."""
     if plan.workers > 1:
-        yield from _shared_out(plan, units, started)
+        yield from _shared_out(plan, units, until, tell, counting=counting)
         return
     for unit in units:
-        if _over(plan, started):
+        if _over(until):
             return
-        yield unit, _one(plan, plan.workloads[unit])
+        said = partial(tell, unit) if counting else None
+        meter = Meter(until=until, tell=said, counting=counting)
+        yield unit, _one(plan, plan.workloads[unit], meter)
 
 
-def _over(plan: Plan, started: float) -> bool:
-    return plan.budget_seconds is not None and time.monotonic() - started > plan.budget_seconds
+def _over(until: float | None) -> bool:
+    return until is not None and time.monotonic() >= until
 
 
-def _one(plan: Plan, workload: Workload) -> UnitResult:
+def _one(plan: Plan, workload: Workload, meter: Meter) -> UnitResult:
     return run_unit(
         plan.loaded,
         workload,
@@ -432,14 +484,25 @@ def _one(plan: Plan, workload: Workload) -> UnitResult:
         frozenset(plan.judged),
         plan.depth,
         seed=plan.seed,
+        meter=meter,
     )
 
 
-def _start_worker(plan: Plan) -> Callable[[int, Callable[[Any], None]], Any]:
+@dataclass(frozen=True)
+class _Job:
+    """What a worker is started with."""
+
+    plan: Plan
+    until: float | None
+    counting: bool
+
+
+def _start_worker(job: _Job) -> Callable[[int, Callable[[Any], None]], Any]:
     def work(unit: int, say: Callable[[Any], None]) -> UnitResult | BaselineError:
-        del say
+        # Said whether or not anybody looks: it is a sign of life.
+        meter = Meter(until=job.until, tell=say, counting=job.counting)
         try:
-            return _one(plan, plan.workloads[unit])
+            return _one(job.plan, job.plan.workloads[unit], meter)
         except BaselineError as error:
             return BaselineError(str(error))
 
@@ -447,10 +510,15 @@ def _start_worker(plan: Plan) -> Callable[[int, Callable[[Any], None]], Any]:
 
 
 def _shared_out(
-    plan: Plan, units: Sequence[int], started: float
+    plan: Plan,
+    units: Sequence[int],
+    until: float | None,
+    tell: Callable[[int, Standing], None],
+    *,
+    counting: bool,
 ) -> Iterator[tuple[int, UnitResult | Death]]:
     """Share units out; each process takes the next one when it is done with the last."""
-    if plan.budget_seconds is None:
+    if until is None:
         # Who ends up with the dearest one last keeps everybody waiting; with a budget, the
         # standing workloads come first, as they do for one process.
         costs = [cost_of(plan.workloads[unit]) for unit in units]
@@ -459,16 +527,19 @@ def _shared_out(
     failed: dict[int, BaselineError] = {}
 
     def feed() -> int | None:
-        if not waiting or _over(plan, started):
+        if not waiting or _over(until):
             return None
         # The first failure in the plan's order is reported: what comes after it need not be done.
         while waiting and failed and waiting[0] > min(failed):
             waiting.popleft()
         return waiting.popleft() if waiting else None
 
-    with Pool(plan.workers, _start_worker, replace(plan, workers=1)) as pool:
+    job = _Job(replace(plan, workers=1), until, counting)
+    with Pool(plan.workers, _start_worker, job) as pool:
         for event in pool.run(feed):
-            if isinstance(event.value, BaselineError):
+            if event.kind == "said":
+                tell(event.task, event.value)
+            elif isinstance(event.value, BaselineError):
                 failed[event.task] = event.value
             elif event.kind == "died" or not failed:
                 yield event.task, event.value
@@ -504,17 +575,25 @@ def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
     )
 
 
-def settle(plan: Plan, one: Candidate) -> Settled:
-    """Shrink a cause, replay it, and look for what would mend it."""
+def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
+    """Shrink a cause, replay it, and look for what would mend it.
+
+    Args:
+        plan: What it was found by.
+        one: The cause.
+        until: When to stop making it smaller and looking for what would mend it; it is replayed
+            in any case.
+    """
     models = {model.name: model for model in plan.models}
+    meter = Meter(until=until)
     if one.reproduction.chain is None:
-        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth)
+        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth, meter)
     else:
         small = shrink_chain(plan.loaded, one, models)
     replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
     fix = None
-    if replayed == _REPLAYS:
-        fix = prove(plan.loaded, small, models, plan.depth.budget)
+    if replayed == _REPLAYS and not meter.over():
+        fix = prove(plan.loaded, small, models, plan.depth.budget, meter)
     return Settled(small, replayed, fix)
 
 
@@ -556,7 +635,7 @@ def verdict_of(
     errors: dict[str, str],
     unsteady: list[str],
     *,
-    complete: bool,
+    ended: str | None = None,
 ) -> Verdict:
     """Give the verdict on one guarantee under one profile.
 
@@ -567,13 +646,13 @@ def verdict_of(
         findings: All findings.
         errors: For each profile that could not be judged, why.
         unsteady: Causes that did not replay, each beginning with its guarantee.
-        complete: Whether the whole plan was carried out.
+        ended: How far it got, where the time budget ended first.
     """
     ids = [f.id for f in findings if f.guarantee == guarantee and name in f.profiles]
     verdict: VerdictName
     note = None
     if ids:
-        verdict = "violated"
+        verdict, note = "violated", ended
     elif (guarantee if guarantee in INJECTED else name) in errors:
         verdict, note = "error", errors[guarantee if guarantee in INJECTED else name]
     elif any(text.startswith(f"{guarantee}:") for text in unsteady):
@@ -581,8 +660,8 @@ def verdict_of(
         note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))
     elif guarantee in NOT_JUDGED:
         verdict, note = "not-exercised", "this version has no scenario for it yet"
-    elif not complete:
-        verdict, note = "inconclusive", "the time budget ended first"
+    elif ended is not None:
+        verdict, note = "inconclusive", ended
     elif not _exercised(guarantee, coverage):
         verdict, note = "not-exercised", "no fault put it to the test"
     else:
@@ -600,10 +679,12 @@ def verdict_of(
         workloads=coverage.workloads,
         faults=coverage.faults,
         crash_states=coverage.states,
-        crash_states_possible=coverage.possible,
-        exhaustive=coverage.exhaustive and complete,
+        # What was not reached has not been counted.
+        crash_states_possible=coverage.possible if ended is None else None,
+        exhaustive=coverage.exhaustive and ended is None,
         findings=ids,
         note=note,
+        stopped=ended is not None,
     )
 
 

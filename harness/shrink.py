@@ -12,6 +12,7 @@ from typing import Final
 
 from harness.errors import HarnessError
 from harness.finding import Candidate
+from harness.meter import Meter
 from harness.ops import Operation, Workload, write
 from harness.oracle import INJECTED
 from harness.persistence import Model
@@ -31,6 +32,7 @@ def shrink(
     models: dict[str, Model],
     guarantees: frozenset[str],
     depth: Depth,
+    meter: Meter | None = None,
 ) -> Candidate:
     """Look for a simpler case of the same cause.
 
@@ -40,19 +42,20 @@ def shrink(
         models: The persistence models, by name.
         guarantees: Which promises are judged.
         depth: How deep to look in each try.
+        meter: Says when to stop.
 
     Returns:
         The simplest case found, with the counts of the original.
     """
-    best, tries = found, 0
+    best, tries, meter = found, 0, meter or Meter()
     improved = True
     while improved and tries < _TRIES_MAX:
         improved = False
         for workload in _simpler(best.reproduction.workload()):
-            if tries >= _TRIES_MAX:
+            if tries >= _TRIES_MAX or meter.over():
                 break
             tries += 1
-            smaller = _try(subject, workload, best, models, guarantees, depth)
+            smaller = _try(subject, workload, best, models, guarantees, depth, meter)
             if smaller is not None and smaller.weight < best.weight:
                 smaller.workload, best, improved = best.workload, smaller, True
                 break
@@ -67,6 +70,7 @@ def _try(
     models: dict[str, Model],
     guarantees: frozenset[str],
     depth: Depth,
+    meter: Meter,
 ) -> Candidate | None:
     crash = wanted.reproduction
     shallow = Depth(budget=depth.budget, mixed=crash.kill_at is not None, faults=depth.faults)
@@ -81,6 +85,7 @@ def _try(
             only,
             shallow,
             seed=crash.seed,
+            meter=Meter(until=meter.until),
         )
     except HarnessError:
         return None

@@ -6,7 +6,6 @@ them out and the merged result does not depend on who did what.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness import __version__
@@ -17,6 +16,7 @@ from harness.finding import Candidate, candidate, merge
 from harness.history import record
 from harness.injecting import inject
 from harness.intercept import rerouted
+from harness.meter import Meter
 from harness.ops import Workload
 from harness.oracle import INJECTED
 from harness.persistence import Model
@@ -55,6 +55,9 @@ class UnitResult:
         judged: Crash states judged.
         errors: For each profile that could not be judged, or guarantee, why.
         injected: Coverage by faults other than crashes, for each guarantee that is about them.
+        stopped: Where it was when its time was up, in words; None if it came to its end.
+        unfinished: Profiles, and guarantees about other faults than crashes, that were not judged
+            to the end because of it.
     """
 
     coverage: dict[str, Coverage] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class UnitResult:
     judged: int = 0
     errors: dict[str, str] = field(default_factory=dict)
     injected: dict[str, Coverage] = field(default_factory=dict)
+    stopped: str | None = None
+    unfinished: list[str] = field(default_factory=list)
 
 
 def run_unit(
@@ -75,7 +80,7 @@ def run_unit(
     depth: Depth,
     *,
     seed: int,
-    progress: Callable[[int], None] | None = None,
+    meter: Meter | None = None,
 ) -> UnitResult:
     """Run one workload and judge it.
 
@@ -86,12 +91,16 @@ def run_unit(
         guarantees: Which promises to judge.
         depth: How deep to look.
         seed: Of the simulated machines and of any sampling.
-        progress: Called after each profile with the crash states judged in it.
+        meter: Says when to stop; what was found by then is in the result.
 
     Raises:
         BaselineError: The store misbehaves without any fault.
     """
-    result = UnitResult()
+    result, meter = UnitResult(), meter or Meter()
+    # What is left to do, by the name that its coverage has.
+    crashes = [model.name for model in models] if guarantees - set(INJECTED) else []
+    injections = [name for name in INJECTED if name in guarantees]
+    parts = len(crashes) + len(injections)
     with rerouted(), quiet():
         recording = record(subject, workload, seed=seed)
         prober = Prober(
@@ -101,7 +110,10 @@ def run_unit(
             follow="recovery" in guarantees,
             writes=follow_values(subject, workload),
         )
-        for model in models if guarantees - set(INJECTED) else ():
+        for number, model in enumerate(models if crashes else ()):
+            meter.begin(f"under {model.name}", number / parts, (number + 1) / parts)
+            if meter.over():
+                break
             try:
                 coverage, sightings = examine(
                     recording,
@@ -109,6 +121,7 @@ def run_unit(
                     prober,
                     budget=depth.budget,
                     mixed=depth.mixed,
+                    meter=meter,
                 )
                 found = _diagnose_all(sightings, guarantees)
                 result.candidates = merge(result.candidates, found)
@@ -117,19 +130,27 @@ def run_unit(
                 continue
             result.coverage[model.name] = coverage
             result.judged += coverage.judged
-            if progress is not None:
-                progress(coverage.judged)
+            meter.found(len(result.candidates))
+            if meter.where is None:
+                crashes.remove(model.name)
         result.executed, result.reused = prober.executed, prober.reused
-        if guarantees & set(INJECTED):
-            injected = inject(recording, models, guarantees, depth.faults)
+        for number, guarantee in enumerate(tuple(injections), parts - len(injections)):
+            meter.begin(f"at faults for {guarantee}", number / parts, (number + 1) / parts)
+            if meter.over():
+                break
+            injected = inject(recording, models, frozenset({guarantee}), depth.faults)
             result.candidates = merge(result.candidates, injected.candidates)
-            result.injected, result.executed = (
-                injected.coverage,
-                prober.executed + injected.executed,
-            )
+            result.injected |= injected.coverage
+            result.executed += injected.executed
             result.errors |= injected.errors
+            meter.found(len(result.candidates))
+            injections.remove(guarantee)
         if prober.distrust is not None:
             result.notes.add(prober.distrust)
+    meter.found(len(result.candidates))
+    meter.end()
+    if meter.where is not None:
+        result.stopped, result.unfinished = meter.where, [*crashes, *injections]
     return result
 
 

@@ -15,7 +15,7 @@ ORDER = [
     *("errors", "trace", "image", "ops", "pool"),
     *("disk", "intercept"),
     *("faults", "record", "givers", "source", "script"),
-    *("persistence", "explore", "statelist"),
+    *("persistence", "explore", "meter", "statelist"),
     *(
         "subjects",
         "watch",

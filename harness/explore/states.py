@@ -120,6 +120,7 @@ class Explorer:
     Attributes:
         exhaustive: Whether every set that is possible was, or will be, visited.
         visited: Sets visited so far.
+        share: How much of the walk is done, from 0 to 1.
         possible: Sets there are, so far as the trace has been walked; exact at its end, and None
             where they cannot be counted.
     """
@@ -138,6 +139,7 @@ class Explorer:
         self.seed = seed
         self.exhaustive = True
         self.visited = 0
+        self.share = 0.0
         self.possible: int | None = 0
         self._torn = constraints.model.torn
         # Where the model orders all effects, a page cannot skip a version.
@@ -162,6 +164,7 @@ class Explorer:
         left = len(chosen)
         least = min(_WINDOW_MIN, max(_WINDOW_MIN // 4, 4 * self.budget // max(left, 1)))
         for number, window in enumerate(self._windows):
+            self.share = number / len(self._windows)
             visited = number in chosen
             if not visited and window.issued - window.offset > _COUNTED_MAX:
                 self.exhaustive, self.possible = False, None
@@ -184,6 +187,10 @@ class Explorer:
             else:
                 self.exhaustive = False
                 yield from self._visit_some(frame, allowance)
+
+    def stop(self) -> None:
+        """Note that the walk ends here: not every set was visited, though all may be counted."""
+        self.exhaustive, self.possible = False, self.count()
 
     def _chosen(self) -> range | set[int]:
         """Say which windows are visited: all, or of a long trace as many as the budget reaches.

@@ -110,6 +110,8 @@ def extent(verdict: Verdict) -> str:
     """Say how much of what is possible was looked at."""
     if verdict.exhaustive:
         return "exhaustive"
+    if verdict.stopped:
+        return "stopped by the time budget"
     possible = verdict.crash_states_possible
     if possible is None:
         return "sampled; too many to count"
