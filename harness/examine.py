@@ -52,6 +52,10 @@ class Coverage:
         interrupted: Crash states that came in the middle of an operation.
         opened: Crash states the store opened on.
         judged: Crash states judged, equal images at different crashes counted each time.
+        in_recovery: Faults that fired while a store recovered from a crash.
+        in_recovery_exhaustive: Whether every fault was tried in the recovery of every crash state.
+        left_out: Workloads that were not tried at all, to stay within the effort.
+        fired: How often each fault fired that was asked for by itself.
     """
 
     workloads: int = 0
@@ -64,6 +68,10 @@ class Coverage:
     interrupted: int = 0
     opened: int = 0
     judged: int = 0
+    in_recovery: int = 0
+    in_recovery_exhaustive: bool = True
+    left_out: int = 0
+    fired: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Coverage) -> None:
         """Add another workload's."""
@@ -80,6 +88,11 @@ class Coverage:
         self.interrupted += other.interrupted
         self.opened += other.opened
         self.judged += other.judged
+        self.in_recovery += other.in_recovery
+        self.in_recovery_exhaustive = self.in_recovery_exhaustive and other.in_recovery_exhaustive
+        self.left_out += other.left_out
+        for text, count in other.fired.items():
+            self.fired[text] = self.fired.get(text, 0) + count
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from harness.diagnose import located
 from harness.errors import BaselineError, HarnessError
 from harness.examine import Examination, after_kill
 from harness.explore import CrashState, Explorer
-from harness.faults import parse
 from harness.finding import Crash, Reproduction, load_reproduction, state_of
+from harness.given import give
 from harness.history import Event, Recording, record
 from harness.image import Image
 from harness.intercept import rerouted
@@ -200,7 +200,7 @@ def exhibit(
                 return _rotten(recording, reproduction.rot, finding)
             if reproduction.fault is not None and reproduction.guarantee == "hygiene":
                 return _repeated(recording, finding)
-            if reproduction.fault is not None:
+            if reproduction.fault is not None and reproduction.guarantee != "recovery":
                 return _failed(recording, reproduction, model, finding)
             return _crashed(recording, reproduction, model, finding)
     except (BaselineError, HarnessError):
@@ -361,8 +361,9 @@ def _spans(events: list[Event], returned: int, calls: int) -> tuple[Span, ...]:
 def _failed(
     recording: Recording, reproduction: Reproduction, model: Model, finding: FindingRecord
 ) -> Exhibit | None:
-    assert reproduction.fault is not None
-    run = run_faulted(recording, parse(reproduction.fault), reverts=model.failed_fsync == "revert")
+    fault = give(reproduction.fault or "").call
+    assert fault is not None
+    run = run_faulted(recording, fault, reverts=model.failed_fsync == "revert")
     if not run.fired or run.before is None:
         return None
     calls = [one for one in run.records if is_call(one)]

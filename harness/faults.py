@@ -129,7 +129,9 @@ def parse(text: str) -> AnyFault:
 _CREATING: Final = ("ENOSPC", "EDQUOT", "EROFS")
 _WRITING: Final = ("ENOSPC", "EDQUOT", "EIO")
 _NAMING: Final = ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EACCES")
-_REMOVING: Final = ("EIO", "EROFS", "EACCES")
+_REMOVING: Final = ("EIO", "EROFS", "EACCES", "EPERM")
+_MARKING: Final = ("EIO", "EROFS", "EPERM")
+_LISTING: Final = ("EIO", "EMFILE", "ENFILE", "EACCES")
 
 ERRORS: Final[dict[str, tuple[str, ...]]] = {
     "open": ("EIO", "EMFILE", "ENFILE", "EACCES"),
@@ -137,19 +139,29 @@ ERRORS: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("read", "readinto", "pread", "readv", "preadv"), ("EIO",)),
     **dict.fromkeys(("write", "pwrite", "writev", "pwritev"), _WRITING),
     **dict.fromkeys(("sendfile", "copy_file_range", "posix_fallocate"), _WRITING),
-    **dict.fromkeys(("ftruncate", "truncate"), ("EIO", "ENOSPC", "EROFS")),
+    "ftruncate": ("EIO", "ENOSPC", "EDQUOT"),
+    "truncate": ("EIO", "ENOSPC", "EDQUOT", "EROFS", "EACCES"),
     **dict.fromkeys(("fsync", "fdatasync"), ("EIO", "ENOSPC", "EDQUOT")),
-    **dict.fromkeys(("rename", "link", "symlink", "mkdir", "mknod"), _NAMING),
+    **dict.fromkeys(("rename", "symlink", "mknod"), _NAMING),
+    "link": (*_NAMING, "EMLINK", "EPERM"),
+    "mkdir": (*_NAMING, "EMLINK"),
     **dict.fromkeys(("unlink", "rmdir"), _REMOVING),
     **dict.fromkeys(("stat", "access", "readlink"), ("EIO", "EACCES")),
     "fstat": ("EIO",),
-    **dict.fromkeys(("listdir", "scandir"), ("EIO", "EMFILE", "EACCES")),
+    **dict.fromkeys(("listdir", "scandir"), _LISTING),
+    **dict.fromkeys(("chmod", "fchmod", "chown", "fchown", "utime", "futime"), _MARKING),
+    **dict.fromkeys(("setxattr", "removexattr"), ("ENOSPC", "EDQUOT", *_MARKING)),
     "flock": ("ENOLCK",),
     "posix_lock": ("ENOLCK",),
 }
-"""The errors that each call can really give, from its manual page (section 2, ERRORS); those that
-say that the caller asked for nonsense (EBADF, EINVAL) are no faults. An open that creates a file
-can also give ENOSPC, EDQUOT and EROFS, and one that only writes EROFS."""
+"""The errors that each call can really give, the likeliest first, from its manual page (section 2,
+ERRORS; of a directory's reading: opendir(3), getdents(2)); those that say that the caller asked for
+nonsense (EBADF, EINVAL) are no faults. An open that creates a file, without a name too
+(O_TMPFILE), can also give ENOSPC, EDQUOT and EROFS, and one that only writes EROFS. EINTR is none:
+Python tries again (PEP 475)."""
+
+SECTOR: Final = 512
+PAGE: Final = 4096
 
 _READS: Final = frozenset({"read", "readinto", "pread", "readv", "preadv"})
 
@@ -184,7 +196,8 @@ def faults_of(seen: Seen, *, short: bool = False) -> list[Fault]:
     """
     errors = ERRORS.get(seen.call, ())
     if seen.call == "open":
-        if seen.flags & os.O_CREAT and not seen.existed:
+        unnamed = seen.flags & os.O_TMPFILE == os.O_TMPFILE
+        if unnamed or (seen.flags & os.O_CREAT and not seen.existed):
             errors = (*_CREATING, *errors)
         elif seen.flags & (os.O_WRONLY | os.O_RDWR):
             errors = ("EROFS", *errors)
@@ -204,18 +217,27 @@ def faults_of(seen: Seen, *, short: bool = False) -> list[Fault]:
     return found
 
 
-def _cuts(seen: Seen, *, short: bool) -> list[int]:
-    """Lengths at which a call that moves bytes may stop: its ends, and each sector and page near.
+_EDGES: Final = 8
+"""Sector and page boundaries tried at each end of a call that moves more bytes."""
 
-    Bounded: the first and last sector and page boundaries, which is where stores differ.
+
+def _cuts(seen: Seen, *, short: bool) -> list[int]:
+    """Lengths at which a call that moves bytes may stop.
+
+    One byte, all but one, half, and every sector and page boundary between; of more than 16
+    boundaries of a kind the first and the last 8. Where a disk is full it is a page boundary
+    (measured: 100,000 bytes into 64 KiB stop at 65,536), after a signal or on a network any.
     """
     size = seen.size
     if size is None or size < 2 or CALLS[seen.call].moves is False:  # noqa: PLR2004
         return []
     if short:
         return [size // 2]
-    wanted = {1, size // 2, size - 1, 512, 4096, size - 1 & ~511, size - 1 & ~4095}
-    return sorted(cut for cut in wanted if 0 < cut < size)
+    wanted = {1, size // 2, size - 1}
+    for unit in (SECTOR, PAGE):
+        edges = range(unit, size, unit)
+        wanted |= {*edges[:_EDGES], *edges[-_EDGES:]}
+    return sorted(wanted)
 
 
 class FaultHooks(Hooks):

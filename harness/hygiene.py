@@ -57,6 +57,23 @@ class Repeated:
     def __str__(self) -> str:
         return f"repeat operation {self.operation}: {self.fault}"
 
+    def strikes(self, recording: Recording) -> bool:
+        """Tell whether a workload has that operation, and it makes such a call."""
+        if self.operation >= len(recording.workload.operations):
+            return False
+        hooks = FaultHooks(None)
+        machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
+        process = machine.process()
+        with watched(), active(process):
+            session = recording.subject.open(DIRECTORY)
+            hooks.rearm(self.fault)
+            with suppress(Killed):
+                _do(recording, session, self.operation)
+            process.kill()
+            del session
+        bury()
+        return hooks.fired > 0
+
 
 def parse_repeated(text: str) -> Repeated:
     """Read one back.

@@ -1,54 +1,31 @@
 """Every other fault of a unit of work: failing calls, full disks, rot, repetition.
 
-One recorded workload is run again with each fault (`harness.live`, `harness.hygiene`) or its disk
-is damaged (`harness.rot`), and what was seen becomes causes like those that crashes show. What does
-not depend on the filesystem is done once and stands for every profile.
-
-What one operation does wrong about errors is one cause, shown by the most telling call: a store
-that swallows the errors of a save swallows those of each of its calls.
+One recorded workload is run again with each fault (`harness.failing_calls`, `harness.hygiene`), its
+disk is damaged (`harness.rot`), or a fault strikes the recovery from each of its crashes
+(`harness.fault_in_recovery`), and what was seen becomes causes like those that crashes show. What
+does not depend on the filesystem is done once and stands for every profile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
 
-from harness import __version__
-from harness.diagnose import Site, site_at, site_of
+from harness.diagnose import site_at
 from harness.errors import SimulationError
 from harness.examine import Coverage
-from harness.failing import Broken, FailureJudge
-from harness.faults import AnyFault, Full, faults_of, parse
-from harness.finding import (
-    Candidate,
-    Crash,
-    Reproduction,
-    crash_of,
-    merge,
-    operations_of,
-    trace_hash,
-)
+from harness.failing_calls import fail_calls, fail_calls_again
+from harness.fault_in_recovery import RecoveryFaults, Struck
+from harness.finding import Candidate, Reproduction, crash_of, image_hash, merge, trace_hash
+from harness.given import cut_text, give
 from harness.history import Recording
 from harness.hygiene import judge_repeated, parse_repeated, repetitions
-from harness.image import Image
-from harness.live import Faulted, images_of, run_faulted, seen_in
+from harness.injected import Amount, injected_candidate
 from harness.oracle import INJECTED, Violation
 from harness.persistence import Model
 from harness.rot import damages, judge_damage, parse_damage, reader_of, stored
 
-__all__ = ["Injected", "inject", "inject_again"]
-
-_CALLS_ALL: Final = 30
-"""Calls of a run up to which each error and length is tried at each; beyond, the telling ones."""
-
-_STORED_MAX: Final = 2600
-"""Bytes a workload leaves, up to which they are damaged at default effort."""
-
-_BLOCK: Final = 4096
-
-_TELLING: Final = ("write", "pwrite", "writev", "fsync", "fdatasync", "close", "rename", "open")
-"""Calls by which an operation's mistake is shown, best first."""
+__all__ = ["Injected", "inject", "inject_again", "inject_in_recovery"]
 
 
 @dataclass(slots=True)
@@ -69,7 +46,7 @@ class Injected:
 
 
 def inject(
-    recording: Recording, models: tuple[Model, ...], guarantees: frozenset[str], faults: int
+    recording: Recording, models: tuple[Model, ...], guarantees: frozenset[str], amount: Amount
 ) -> Injected:
     """Inject every fault into one workload.
 
@@ -77,24 +54,27 @@ def inject(
         recording: Its run without any.
         models: The persistence models.
         guarantees: Which promises to judge.
-        faults: How much: damages of a kind to a file at most, and below 500 only a few of the
-            workloads and of the failing calls.
+        amount: How many faults.
     """
     result = Injected()
-    parts: dict[str, Callable[[Coverage], list[Candidate]]] = {
-        "clean-failure": lambda coverage: _failing(recording, models, faults, coverage, result),
-        "integrity": lambda coverage: _rot(recording, models, faults, coverage, result),
-        "hygiene": lambda coverage: _repeated(recording, models, faults, coverage, result),
+    parts: dict[str, Callable[[Coverage], tuple[list[Candidate], int]]] = {
+        "clean-failure": lambda coverage: fail_calls(recording, models, amount, coverage),
+        "integrity": lambda coverage: _rot(recording, models, amount, coverage),
+        "hygiene": lambda coverage: _repeated(recording, models, amount, coverage),
     }
     assert tuple(parts) == INJECTED
     for guarantee, part in parts.items():
         if guarantee not in guarantees:
             continue
         coverage = result.coverage[guarantee] = Coverage()
+        coverage.fired = dict.fromkeys((one.text for one in amount.given(guarantee)), 0)
         try:
-            result.candidates += part(coverage)
+            found, executed = part(coverage)
         except SimulationError as error:
             result.errors[guarantee] = " ".join(str(error).split())
+        else:
+            result.candidates += found
+            result.executed += executed
     return result
 
 
@@ -102,161 +82,36 @@ def inject_again(
     recording: Recording, reproduction: Reproduction, model: Model
 ) -> list[Violation] | None:
     """Inject the one fault of a finding; None where the store makes other calls than then."""
-    if reproduction.rot is not None:
-        left = stored(recording)
-        damage = parse_damage(reproduction.rot)
-        if trace_hash(recording.records) != reproduction.trace:
-            return None
-        return list(judge_damage(recording, left, damage))
     text = reproduction.fault or ""
-    if reproduction.guarantee == "hygiene":
-        if trace_hash(recording.records) != reproduction.trace:
-            return None
-        return [leak.violation for leak in judge_repeated(recording, parse_repeated(text))]
-    run = run_faulted(recording, parse(text), reverts=model.failed_fsync == "revert")
-    if not run.fired or trace_hash(run.records) != reproduction.trace:
+    if reproduction.rot is None and reproduction.guarantee not in ("hygiene", "recovery"):
+        return fail_calls_again(recording, text, model, reproduction.trace)
+    if trace_hash(recording.records) != reproduction.trace:
         return None
-    return [one.violation for one in FailureJudge(recording, (model,)).judge(run, (model,))]
-
-
-# -- failing calls and full disks -------------------------------------------------------------
-
-
-def _failing(
-    recording: Recording,
-    models: tuple[Model, ...],
-    faults: int,
-    coverage: Coverage,
-    result: Injected,
-) -> list[Candidate]:
-    seen = seen_in(recording)
-    few = faults < _FEW
-    if (few and recording.workload.name not in _FEW_WORKLOADS) or (
-        faults < _MANY and recording.workload.name.startswith("drawn-")
-    ):
-        return []
-    short = few or (faults < _MANY and len(seen) > _CALLS_ALL)
-    chosen: list[AnyFault] = [fault for one in seen for fault in faults_of(one, short=short)]
-    full = _full(recording)
-    chosen += full
-    judge = FailureJudge(recording, models)
-    groups: dict[tuple[str, str, str], list[tuple[Faulted, Broken]]] = {}
-    coverage.workloads = 1
-    coverage.exhaustive = not short
-    coverage.sampled = int(short)
-    coverage.possible = len(full) + sum(len(faults_of(one)) for one in seen)
-    for fault in chosen:
-        for reverts, concerned in _variants(fault, models):
-            run = run_faulted(recording, fault, reverts=reverts)
-            if not run.fired:
-                continue
-            coverage.faults += 1
-            for broken in judge.judge(run, concerned):
-                entry = run.at[-1] if run.at else ("", 0, "")
-                key = broken.violation.kind, entry[0], entry[2]
-                groups.setdefault(key, []).append((run, broken))
-    coverage.states = coverage.judged = judge.crashes
-    result.executed += judge.executed
-    return [_failure(recording, group) for group in groups.values()]
-
-
-_FEW: Final = 200
-_MANY: Final = 2000
-_FEW_WORKLOADS: Final = ("overwrite", "delete", "replay", "shrunk")
-
-
-def _variants(
-    fault: AnyFault, models: tuple[Model, ...]
-) -> Iterator[tuple[bool, tuple[Model, ...]]]:
-    """A failed fsync leaves the memory as it is, or takes it back: by the filesystem."""
-    if isinstance(fault, Full) or fault.call not in ("fsync", "fdatasync"):
-        yield False, models
-        return
-    for reverts in (False, True):
-        concerned = tuple(model for model in models if (model.failed_fsync == "revert") is reverts)
-        if concerned:
-            yield reverts, concerned
-
-
-def _full(recording: Recording) -> list[AnyFault]:
-    """Every size of disk at which the run would be a block, or an inode, short."""
-    used = [_usage(image) for image in images_of(recording)]
-    # While an operation runs, the old value and the new are both there: twice is enough.
-    blocks, inodes = max(one[0] for one in used), max(one[1] for one in used)
-    found: list[AnyFault] = [
-        Full(number * _BLOCK, "bytes") for number in _ends(used[0][0], 2 * blocks)
-    ]
-    found += [Full(number, "inodes") for number in range(used[0][1], inodes + 2)]
-    return found
-
-
-_ENDS: Final = 4
-
-
-def _ends(first: int, last: int) -> list[int]:
-    """Every number from first to last, or, where they are many, those near both ends and a few."""
-    if last - first <= 4 * _ENDS:
-        return list(range(first, last))
-    step = (last - first) // _ENDS
-    return sorted({*range(first, first + _ENDS), *range(first, last, step), last - 1})
-
-
-def _usage(image: Image) -> tuple[int, int]:
-    blocks = sum(-(-len(content) // _BLOCK) for content in image.contents.values())
-    inodes = len(image.contents) + len(image.directories) + len(image.targets)
-    return blocks, inodes
-
-
-def _failure(recording: Recording, group: list[tuple[Faulted, Broken]]) -> Candidate:
-    """Make one cause of what an operation did wrong, by its most telling case."""
-
-    def telling(case: tuple[Faulted, Broken]) -> tuple[int, bool, int]:
-        call = case[0].call.split("(")[0]
-        place = _TELLING.index(call) if call in _TELLING else len(_TELLING)
-        return place, isinstance(case[0].fault, Full), len(str(case[0].fault))
-
-    run, broken = min(group, key=telling)
-    profiles: dict[str, int] = {}
-    for _, one in group:
-        for name in one.profiles:
-            profiles[name] = profiles.get(name, 0) + 1
-    culprit = site_of(broken.blame) if broken.blame is not None else site_at(run.at, run.call)
-    crash, lost = Crash(position=2 * run.ended, lost=[]), []
-    if broken.explorer is not None and broken.state is not None:
-        crash = crash_of(broken.explorer, broken.state, broken.violation.position)
-        lost = broken.explorer.lost(broken.state)
-    return _candidate(
-        recording,
-        broken.violation,
-        culprit,
-        profiles,
-        broken.profiles[0],
-        fault=str(run.fault),
-        trace=trace_hash(run.records),
-        crash=crash,
-        lost=lost,
-        operation=str(run.events[run.struck].operation),
-    )
+    if reproduction.rot is not None:
+        return list(judge_damage(recording, stored(recording), parse_damage(reproduction.rot)))
+    if reproduction.guarantee == "hygiene":
+        return [leak.violation for leak in judge_repeated(recording, parse_repeated(text))]
+    return _in_recovery_again(recording, text, model, reproduction.image)
 
 
 # -- rot and repetition -----------------------------------------------------------------------
 
 
 def _rot(
-    recording: Recording,
-    models: tuple[Model, ...],
-    faults: int,
-    coverage: Coverage,
-    result: Injected,
-) -> list[Candidate]:
-    if faults < _FEW and recording.workload.name not in _FEW_WORKLOADS:
-        return []
+    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+) -> tuple[list[Candidate], int]:
+    if amount.leaves_out(recording.workload):
+        coverage.left_out = 1
+        return [], 0
     left = stored(recording)
     size = sum(map(len, left.files.values()))
-    if faults < _MANY and (size > _STORED_MAX or recording.workload.name.startswith("drawn-")):
-        return []
-    chosen, coverage.possible = damages(left, faults)
     coverage.workloads = 1
+    given = [one.damage for one in amount.given("integrity") if one.damage is not None]
+    if given:
+        chosen = [one for one in given if one.strikes(left)]
+        coverage.possible = len(chosen)
+    else:
+        chosen, coverage.possible = damages(left, amount.damages(recording.workload, size))
     coverage.exhaustive = len(chosen) == coverage.possible
     coverage.sampled = int(not coverage.exhaustive)
     names = dict.fromkeys((model.name for model in models), 1)
@@ -264,13 +119,15 @@ def _rot(
     counts: dict[str, Candidate] = {}
     for damage in chosen:
         coverage.faults += 1
+        if str(damage) in coverage.fired:
+            coverage.fired[str(damage)] += 1
         for violation in judge_damage(recording, left, damage):
             known = counts.get(violation.kind)
             if known is not None:
                 known.profiles = {name: count + 1 for name, count in known.profiles.items()}
                 continue
             at, call = reader_of(recording, left, damage, violation.key)
-            one = _candidate(
+            one = injected_candidate(
                 recording,
                 violation,
                 site_at(at, call),
@@ -282,25 +139,28 @@ def _rot(
             counts[violation.kind] = one
             found.append(one)
     coverage.states = coverage.judged = coverage.faults
-    result.executed += coverage.faults
-    return found
+    return found, coverage.faults
 
 
 def _repeated(
-    recording: Recording,
-    models: tuple[Model, ...],
-    faults: int,
-    coverage: Coverage,
-    result: Injected,
-) -> list[Candidate]:
-    if faults < _FEW and recording.workload.name not in _FEW_WORKLOADS:
-        return []
+    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+) -> tuple[list[Candidate], int]:
+    if amount.leaves_out(recording.workload):
+        coverage.left_out = 1
+        return [], 0
     found: list[Candidate] = []
     coverage.workloads = 1
-    for repeated in repetitions(recording, short=faults < _MANY):
+    given = [one.repeated for one in amount.given("hygiene") if one.repeated is not None]
+    every = repetitions(recording, short=not amount.everything)
+    chosen = [one for one in given if one.strikes(recording)] if given else every
+    coverage.exhaustive = amount.everything
+    coverage.sampled = int(not amount.everything)
+    for repeated in chosen:
         coverage.faults += 1
+        if str(repeated) in coverage.fired:
+            coverage.fired[str(repeated)] += 1
         for leak in judge_repeated(recording, repeated):
-            one = _candidate(
+            one = injected_candidate(
                 recording,
                 leak.violation,
                 site_at(leak.at, leak.call),
@@ -311,58 +171,102 @@ def _repeated(
                 operation=str(recording.workload.operations[repeated.operation]),
             )
             found = merge(found, [one])
-    coverage.states = coverage.possible = coverage.judged = coverage.faults
-    result.executed += coverage.faults
+    coverage.states = coverage.judged = coverage.faults
+    coverage.possible = coverage.faults if coverage.exhaustive else None
+    return found, coverage.faults
+
+
+# -- a crash, and a fault in the recovery from it ---------------------------------------------
+
+
+def inject_in_recovery(
+    recording: Recording,
+    models: tuple[Model, ...],
+    amount: Amount,
+    coverage: dict[str, Coverage],
+) -> Injected:
+    """Crash everywhere, and inject each fault into the recovery from that.
+
+    Args:
+        recording: The workload's run without faults.
+        models: The persistence models.
+        amount: How many faults, and of which crash states.
+        coverage: For each model, added to.
+    """
+    result = Injected()
+    given = amount.given("recovery")
+    budget = amount.recoveries(recording.workload)
+    if not budget:
+        for part in coverage.values():
+            part.left_out += 1
+        return result
+    if not given:
+        faults = RecoveryFaults(recording, short=not amount.everything)
+        for model in models:
+            struck = faults.judge(model, budget, coverage[model.name])
+            result.candidates += _in_recovery(recording, faults, model, struck)
+        result.executed = faults.executed
+        return result
+    for one in given:
+        assert one.call is not None
+        faults = RecoveryFaults(recording, short=False, only=(one.call,))
+        for model in models:
+            known = coverage[model.name]
+            before = known.in_recovery
+            struck = faults.judge(model, budget, known, one.at)
+            result.candidates += _in_recovery(recording, faults, model, struck)
+            known.fired[one.text] = known.fired.get(one.text, 0) + known.in_recovery - before
+            known.states += known.in_recovery - before
+            known.faults += known.in_recovery - before
+            known.possible, known.exhaustive = None, known.in_recovery_exhaustive
+        result.executed += faults.executed
+    return result
+
+
+def _in_recovery(
+    recording: Recording, faults: RecoveryFaults, model: Model, struck: Iterator[Struck]
+) -> list[Candidate]:
+    """Make causes of what faults in recoveries have shown, the first case of each kind each."""
+    found: dict[tuple[str, str], Candidate] = {}
+    for one in struck:
+        violation, run = one.violation, one.run
+        key = violation.kind, run.call
+        if key in found:
+            found[key].profiles[model.name] += 1
+            continue
+        view = one.explorer.image(one.state)
+        traced = faults.traced(view, run.fault)
+        crash = crash_of(one.explorer, one.state, violation.position)
+        found[key] = injected_candidate(
+            recording,
+            violation,
+            site_at(traced.at, traced.call),
+            {model.name: 1},
+            model.name,
+            fault=f"{cut_text(violation.position)}; in recovery: {run.fault}",
+            trace=trace_hash(recording.records),
+            crash=crash,
+            lost=one.explorer.lost(one.state),
+            operation="open",
+            image=image_hash(view.files(), view.dirs(), view.symlinks()),
+        )
+    return merge([], list(found.values()))
+
+
+def _in_recovery_again(
+    recording: Recording, text: str, model: Model, image: str
+) -> list[Violation] | None:
+    given = give(text)
+    if given.call is None:
+        return None
+    faults = RecoveryFaults(recording, short=False, only=(given.call,))
+    found = []
+    for one in faults.judge(model, _AGAIN, Coverage(), given.at):
+        left = one.explorer.image(one.state)
+        if image_hash(left.files(), left.dirs(), left.symlinks()) == image:
+            found.append(one.violation)
     return found
 
 
-def _candidate(
-    recording: Recording,
-    violation: Violation,
-    culprit: Site | None,
-    profiles: dict[str, int],
-    profile: str,
-    *,
-    trace: str,
-    fault: str | None = None,
-    rot: str | None = None,
-    crash: Crash | None = None,
-    lost: list[tuple[int, str]] | None = None,
-    operation: str = "",
-) -> Candidate:
-    return Candidate(
-        guarantee=violation.guarantee,
-        kind=violation.kind,
-        severity=violation.severity,
-        culprit=culprit,
-        missing=None,
-        cause="failed" if rot is None else "rotten",
-        reproduction=Reproduction(
-            version=__version__,
-            subject=recording.subject.name,
-            seed=recording.seed,
-            guarantee=violation.guarantee,
-            kind=violation.kind,
-            key=violation.key,
-            profile=profile,
-            operations=operations_of(recording.workload),
-            kill_at=None,
-            crash=crash or Crash(position=0, lost=[]),
-            second=None,
-            trace=trace,
-            image="",
-            observed=violation.observed,
-            fault=fault,
-            rot=rot,
-        ),
-        observed=violation.observed,
-        allowed=violation.allowed,
-        key=violation.key,
-        operation=operation,
-        in_flight=False,
-        lost=lost or [],
-        after=violation.position // 2,
-        workload=recording.workload.name,
-        profiles=profiles,
-        workloads=[recording.workload.name],
-    )
+_AGAIN = 1 << 20
+"""Crash states at one moment among which that of a finding is looked for."""

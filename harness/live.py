@@ -34,6 +34,7 @@ __all__ = [
     "images_of",
     "read_back",
     "run_faulted",
+    "run_sound",
     "seen_in",
     "steps",
 ]
@@ -67,7 +68,7 @@ class Faulted:
     """One run with a fault.
 
     Attributes:
-        fault: The fault.
+        fault: The fault, if there was one.
         fired: How often it fired; at nought the rest says nothing.
         events: The history, follow-up included; what raised is uncertain.
         struck: Number of the event it struck.
@@ -80,7 +81,7 @@ class Faulted:
         follow: What came then.
     """
 
-    fault: AnyFault
+    fault: AnyFault | None
     fired: int = 0
     events: list[Event] = field(default_factory=list)
     struck: int = -1
@@ -120,7 +121,10 @@ def attempt(subject: Subject, call: Callable[[], object]) -> object:
 
 
 def perform_on(subject: Subject, session: Session, operation: Operation) -> object:
-    """Do one operation on an open store; give what it returned, or an error it contained."""
+    """Do one operation on an open store; give what it returned, or an error it contained.
+
+    A delete that says that there is no such key gives MISSING.
+    """
     key = operation.key or ""
     match operation.kind:
         case "write":
@@ -130,7 +134,7 @@ def perform_on(subject: Subject, session: Session, operation: Operation) -> obje
                 session.delete(key)
             except subject.not_found as error:
                 # A disk's answer may be of such a type too: one that says so is no "no key".
-                return None if _says_absent(error) else subject.raised(error)
+                return MISSING if _says_absent(error) else subject.raised(error)
         case "read":
             return subject.read(session, key)
         case "list":
@@ -149,15 +153,17 @@ def read_back(
     *,
     seed: int = 0,
     hooks: Hooks | None = None,
+    listed: bool = False,
 ) -> Reading:
     """Open the store on a disk in a process of its own and read keys; the process then dies.
 
     Args:
         subject: The store.
         image: The disk; never changed.
-        keys: What to read; nothing is listed.
+        keys: What to read.
         seed: Of the run that left the disk: a restarted machine draws other temporary names.
         hooks: Who else looks on; None is fastest.
+        listed: Whether to read what it lists, too.
     """
     machine = Machine(image, seed=seed + RESTART, hooks=hooks or _Alone(), call_limit=CALLS_MAX)
     process = machine.process()
@@ -167,12 +173,22 @@ def read_back(
             reading = Reading(session)
         else:
             opened = cast("Session", session)
+            if listed:
+                keys = (*keys, *_others(subject, opened, keys))
             reading = Reading(None, (), {key: _read(subject, opened, key) for key in keys})
             del opened
         process.kill()
         del session  # what its finalizer does, it does as a dead process
     bury()
     return reading
+
+
+def _others(subject: Subject, session: Session, keys: tuple[str, ...]) -> list[str]:
+    """Give the names that a store lists besides some; none where it cannot list."""
+    names = attempt(subject, lambda: tuple(session.list()))
+    if not isinstance(names, tuple):
+        return []
+    return sorted({name for name in names if isinstance(name, str)} - set(keys))
 
 
 def _read(subject: Subject, session: Session, key: str) -> Outcome:
@@ -229,8 +245,25 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
         result.fired, result.at, result.call = hooks.fired, hooks.at, hooks.struck
         result.before, result.answer = hooks.image, answer
         result.struck, result.ended = len(result.events) - 1, len(recorder.records)
-        _follow(live, result, operation)
+        _follow(live, result, operation, retry=isinstance(answer, Raised))
         break
+    return result
+
+
+def run_sound(recording: Recording) -> Faulted:
+    """Run a workload and what would follow a fault, without one."""
+    recorder = Recorder(recording.subject.files)
+    live = _Live(recording, FaultHooks(None, recorder), None)
+    result = Faulted(None, records=recorder.records)
+    live.records, live.events = recorder.records, result.events
+    *todo, _ = steps(recording)
+    last = todo[0]
+    for operation in todo:
+        live.perform(operation)
+        if operation.kind in ("write", "delete"):
+            last = operation
+    result.struck, result.ended = len(result.events) - 1, len(recorder.records)
+    _follow(live, result, last, retry=last.kind == "write")
     return result
 
 
@@ -255,8 +288,14 @@ class _Live:
         self.process: Process = self.machine.process()
         self.session: Session | None = None
 
-    def perform(self, operation: Operation) -> object:
-        """Call the store; an exception is an answer, and leaves it uncertain what happened."""
+    def perform(self, operation: Operation, *, again: bool = False) -> object:
+        """Call the store; an exception is an answer, and leaves it uncertain what happened.
+
+        Args:
+            operation: What to do.
+            again: Whether it was tried before and raised: a delete that finds no key then has seen
+                an absence, and promises nothing about it.
+        """
         if operation.kind == "open" and self.session is None and self.events:
             self.process.exit()
             self.process = self.machine.process()
@@ -264,7 +303,9 @@ class _Live:
         invoked = len(self.records)
         with watched(), active(self.process):
             answer = attempt(self.subject, lambda: self._call(operation))
-        certain = not isinstance(answer, Raised)
+        certain = not isinstance(answer, Raised) and not (
+            again and operation.kind == "delete" and answer is MISSING
+        )
         self.events.append(
             Event(len(self.events), operation, invoked, len(self.records), certain=certain)
         )
@@ -294,7 +335,7 @@ def _says_absent(error: BaseException) -> bool:
     return not isinstance(error, OSError) or isinstance(error, FileNotFoundError)
 
 
-def _follow(live: _Live, result: Faulted, struck: Operation) -> None:
+def _follow(live: _Live, result: Faulted, struck: Operation, *, retry: bool) -> None:
     """The fault is over: look, use, and look again."""
     follow, subject = result.follow, live.subject
     if live.session is None and not _again(live, follow, Operation("open")):
@@ -302,9 +343,8 @@ def _follow(live: _Live, result: Faulted, struck: Operation) -> None:
     follow.values = live.read_all()
     follow.disk = live.machine.image()
     first = live.keys[0] if live.keys else None
-    raised = isinstance(result.answer, Raised)
     todo: list[Operation] = []
-    if struck.kind in ("write", "delete", "sync") and raised:
+    if struck.kind in ("write", "delete", "sync") and retry:
         todo.append(struck)  # what every caller does next: try again
     key = struck.key or first
     if key is not None:
@@ -331,7 +371,7 @@ def _follow(live: _Live, result: Faulted, struck: Operation) -> None:
 
 def _again(live: _Live, follow: Follow, operation: Operation) -> bool:
     """Do something that has to work now; tell whether it did."""
-    answer = live.perform(operation)
+    answer = live.perform(operation, again=True)
     if isinstance(answer, Raised):
         follow.refused = operation, answer
         return False

@@ -3,25 +3,27 @@
 Damage is done to the disk that a workload left after a clean shutdown, one piece at a time: every
 bit flipped; each sector zeroed, garbled, or as it was before its last write; the file cut at every
 length, or with garbage or the tail of its older self behind it; a contiguous range gone; one file's
-content under another's name. The store opens on that and reads its keys. Each gives a value that
-was written under that key, an older one too, or raises, or says that there is no such key; an open
-that raises is detection as well. list is not judged.
+content under another's name; every bit of every name flipped, of a directory too, where that makes
+a valid one; a file or a directory gone, or in another directory. The store opens on that and reads
+its keys, and after damage to a name what it lists as well, for a name may have become another
+key's. Each gives a value that was written under that key, an older one too, or raises, or says that
+there is no such key; an open that raises is detection as well. What list names is not judged.
 
-Exhaustive where the damages of a kind are fewer than the budget, evenly spread where not; names of
-files are not damaged, save for the content of one file under the name of another.
+Exhaustive where the damages of a kind are fewer than the budget, evenly spread where not.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from harness.disk import Hooks, Process, Verdict, Wait
 from harness.errors import Hung, UsageError
 from harness.history import Recording
-from harness.image import Image
+from harness.image import ROOT, Image
 from harness.live import images_of, read_back
 from harness.oracle import Judge, Violation, show
 from harness.record import Recorder
@@ -30,7 +32,7 @@ from harness.trace import Frame
 
 __all__ = [
     "Damage",
-    "Rotten",
+    "Stored",
     "apply",
     "damages",
     "judge_damage",
@@ -41,7 +43,7 @@ __all__ = [
 
 Kind: TypeAlias = Literal[
     "flipped", "zeroed", "garbled", "stale", "deleted", "cut", "garbage", "old tail", "copied",
-    "swapped",
+    "swapped", "missing", "renamed",
 ]  # fmt: skip
 
 SECTOR: Final = 512
@@ -55,12 +57,12 @@ class Damage:
     """One piece of damage.
 
     Attributes:
-        path: The file.
+        path: The file, or for ``missing`` and ``renamed`` the directory.
         kind: What happened to it.
         start: First byte concerned, the new length for ``cut``, the length of ``garbage``; for
             ``flipped`` the bit, counted from the first byte's lowest.
         end: The byte after the last one concerned.
-        other: The file whose content it has.
+        other: The file whose content it has, or the path it has got.
     """
 
     path: str
@@ -83,15 +85,42 @@ class Damage:
                 what = f'content of "{self.other}"'
             case "swapped":
                 what = f'swapped with "{self.other}"'
+            case "missing":
+                what = "missing"
+            case "renamed":
+                what = f'renamed to "{self.other}"'
             case _:
                 what = f"bytes {self.start} to {self.end} {self.kind}"
         return f'"{self.path}": {what}'
+
+    def strikes(self, left: Stored) -> bool:
+        """Tell whether there is anything that it can be done to."""
+        if self.kind in ("missing", "renamed"):
+            return any(path == self.path for path, _ in left.image.walk())
+        content = left.files.get(self.path)
+        if content is None or (self.other and self.other not in left.files):
+            return False
+        size = len(content)
+        match self.kind:
+            case "flipped":
+                return self.start < 8 * size
+            case "cut":
+                return self.start < size
+            case "zeroed" | "garbled" | "deleted":
+                return self.start < self.end <= size
+            case "stale":
+                return bool(left.older.get(self.path, b"")[self.start : self.end])
+            case "old tail":
+                return len(left.older.get(self.path, b"")) > size
+            case _:
+                return True
 
 
 _TEXT: Final = re.compile(
     r'"(?P<path>[^"]+)": (?:bit (?P<bit>[0-7]) of byte (?P<byte>\d+) flipped'
     r"|cut to (?P<cut>\d+) bytes|garbage of (?P<garbage>\d+) bytes appended|(?P<tail>old tail)"
     r' appended|content of "(?P<copied>[^"]+)"|swapped with "(?P<swapped>[^"]+)"'
+    r'|(?P<missing>missing)|renamed to "(?P<renamed>[^"]+)"'
     r"|bytes (?P<start>\d+) to (?P<end>\d+) (?P<kind>zeroed|garbled|stale|deleted))"
 )
 
@@ -104,7 +133,10 @@ def parse_damage(text: str) -> Damage:
     """
     found = _TEXT.fullmatch(text)
     if found is None:
-        raise UsageError(f"rot {text!r}: not understood")
+        raise UsageError(
+            f"rot {text!r}: not understood; write it like '\"store/a\": bit 3 of byte 17 flipped' "
+            "(`harness list faults`)"
+        )
     path = found["path"]
     if found["bit"]:
         return Damage(path, "flipped", 8 * int(found["byte"]) + int(found["bit"]))
@@ -114,6 +146,10 @@ def parse_damage(text: str) -> Damage:
         return Damage(path, "garbage", int(found["garbage"]))
     if found["tail"]:
         return Damage(path, "old tail")
+    if found["missing"]:
+        return Damage(path, "missing")
+    if found["renamed"]:
+        return Damage(path, "renamed", other=found["renamed"])
     if found["copied"]:
         return Damage(path, "copied", other=found["copied"])
     if found["swapped"]:
@@ -166,6 +202,9 @@ def damages(left: Stored, budget: int) -> tuple[list[Damage], int]:
         for every in _kinds(path, content, left):
             possible += len(every)
             chosen += every if len(every) <= budget else _spread(every, budget)
+    for every in _names(left.image):
+        possible += len(every)
+        chosen += every if len(every) <= budget else _spread(every, budget)
     return chosen, possible
 
 
@@ -226,9 +265,66 @@ def _kinds(path: str, content: bytes, left: Stored) -> Iterator[_Lazy]:
     yield _Ranges(path, size)
 
 
+def _names(image: Image) -> Iterator[_Lazy]:
+    """List the damages to names, of one kind to one file or directory at a time."""
+    paths = [path for path, _ in image.walk()]
+    directories = ["", *image.dirs()]
+    for path in paths:
+        above, _, name = path.rpartition("/")
+        yield _Lazy([Damage(path, "missing")])
+        yield _Lazy(
+            Damage(path, "renamed", other=other)
+            for other in _flipped_names(above, name)
+            if other not in paths
+        )
+        yield _Lazy(
+            Damage(path, "renamed", other=other)
+            for directory in directories
+            if directory != above and not f"{directory}/".startswith(f"{path}/")
+            for other in [f"{directory}/{name}".lstrip("/")]
+            if other not in paths
+        )
+
+
+def _flipped_names(above: str, name: str) -> Iterator[str]:
+    """Flip each bit of a name, where a name in UTF-8 comes of it."""
+    raw = name.encode()
+    for bit in range(8 * len(raw)):
+        changed = bytearray(raw)
+        changed[bit // 8] ^= 1 << bit % 8
+        with suppress(UnicodeDecodeError):
+            other = changed.decode()
+            # A quote would not parse back.
+            if not set(other) & {"/", "\0", '"'} and other not in (".", ".."):
+                yield f"{above}/{other}".lstrip("/")
+
+
+def _renamed(image: Image, damage: Damage) -> Image:
+    """Take a name away, and put another in its place."""
+    directories = {ino: dict(names) for ino, names in image.directories.items()}
+    inodes = {"": ROOT, **dict(image.walk())}
+    above, _, name = damage.path.rpartition("/")
+    moved = directories[inodes[above]].pop(name)
+    if damage.other:
+        above, _, name = damage.other.rpartition("/")
+        directories[inodes[above]][name] = moved
+    return Image(directories, image.contents, image.targets, image.modes, image.link_counts)
+
+
 def apply(damage: Damage, left: Stored) -> Image:
-    """Give the damaged disk."""
+    """Give the damaged disk.
+
+    Raises:
+        UsageError: What is to be damaged is not there.
+    """
     image, files = left.image, left.files
+    there = files if damage.kind not in ("missing", "renamed") else dict(image.walk())
+    if damage.path not in there or (damage.kind in ("copied", "swapped") and (
+        damage.other not in files
+    )):  # fmt: skip
+        raise UsageError(f"rot {str(damage)!r}: the workload leaves no such file")
+    if damage.kind in ("missing", "renamed"):
+        return _renamed(image, damage)
     contents = dict(image.contents)
     inodes = dict(image.walk())
     content = files[damage.path]
@@ -265,25 +361,18 @@ def _damaged(damage: Damage, content: bytes, old: bytes) -> bytes:
             return content + old[len(content) :]
 
 
-@dataclass(slots=True)
-class Rotten:
-    """A damage that got through.
-
-    Attributes:
-        damage: The damage.
-        violation: What it did.
-    """
-
-    damage: Damage
-    violation: Violation
-
-
 def judge_damage(recording: Recording, left: Stored, damage: Damage) -> Iterator[Violation]:
     """Open the store on a damaged disk and judge what it reads."""
     image = apply(damage, left)
-    if image.contents == left.image.contents:
+    if (image.contents, image.directories) == (left.image.contents, left.image.directories):
         return  # the damage changed nothing: a sector of zeros zeroed
-    reading = read_back(recording.subject, image, recording.workload.keys, seed=recording.seed)
+    reading = read_back(
+        recording.subject,
+        image,
+        recording.workload.keys,
+        seed=recording.seed,
+        listed=damage.kind == "renamed",
+    )
     judge = Judge(recording.events, recording.initial)
     opened = reading.opened
     if opened is not None:
@@ -342,7 +431,8 @@ def reader_of(
         hooks = _Readers(Recorder(recording.subject.files), path)
         keys = recording.workload.keys if key is None else (key,)
         image = apply(damage, left)
-        read_back(recording.subject, image, keys, seed=recording.seed, hooks=hooks)
+        listed = damage.kind == "renamed"
+        read_back(recording.subject, image, keys, seed=recording.seed, hooks=hooks, listed=listed)
         if hooks.at:
             return hooks.at, hooks.call
     return (), ""

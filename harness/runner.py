@@ -25,6 +25,7 @@ from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.fingerprint import fingerprint
 from harness.fix import prove
+from harness.given import give
 from harness.intercept import rerouted
 from harness.meter import Meter, Standing
 from harness.ops import Operation, Workload, write
@@ -86,9 +87,17 @@ class _EffortTable:
 
 _EFFORTS: Final[dict[str, _EffortTable]] = {
     "quick": _EffortTable(drawn=0, depth=Depth(budget=400, mixed=False, faults=100)),
-    "default": _EffortTable(drawn=12, depth=Depth(budget=1500, mixed=True, faults=300)),
-    "thorough": _EffortTable(drawn=60, depth=Depth(budget=20_000, mixed=True, faults=5000)),
+    "default": _EffortTable(
+        drawn=12, depth=Depth(budget=1500, mixed=True, faults=300, compound=300)
+    ),
+    "thorough": _EffortTable(
+        drawn=60, depth=Depth(budget=20_000, mixed=True, faults=5000, compound=5000)
+    ),
 }
+
+
+_COMPOUND_ONLY: Final = 1500
+"""Crash states looked at with each fault at least, where only a few are asked for."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,7 @@ class Plan:
             and shrunk as far as a tenth of that time more allows.
         custom: Persistence models of the user's own, by name.
         shard: Which part of the units to do, from 1, and of how many; None for all.
+        faults: Faults to inject, as text, and no others; none means all.
     """
 
     subject: str = REFERENCE
@@ -141,6 +151,7 @@ class Plan:
     budget_seconds: float | None = None
     custom: dict[str, Model] = field(default_factory=dict)
     shard: tuple[int, int] | None = None
+    faults: tuple[str, ...] = ()
 
     @cached_property
     def loaded(self) -> Subject:
@@ -175,12 +186,28 @@ class Plan:
                     f"unknown guarantee {name!r}; there are {', '.join(known)} "
                     "(`harness list guarantees`)"
                 )
-        return tuple(name for name in known if name in set(asked))
+        return self._concerned(tuple(name for name in known if name in set(asked)))
+
+    def _concerned(self, judged: tuple[str, ...]) -> tuple[str, ...]:
+        """Keep to the guarantees that are judged by the faults asked for, if any are."""
+        if not self.faults:
+            return judged
+        concerned = {text: give(text).guarantee for text in self.faults}
+        for text, guarantee in concerned.items():
+            if guarantee not in judged:
+                raise UsageError(
+                    f"fault {text!r}: {guarantee} is judged by it, which is not asked for, or not "
+                    f"claimed by the subject; add --guarantee {guarantee}"
+                )
+        return tuple(name for name in judged if name in concerned.values())
 
     @cached_property
     def depth(self) -> Depth:
         """How deep each unit looks."""
-        return _EFFORTS[self.effort].depth
+        depth = _EFFORTS[self.effort].depth
+        if not self.faults:
+            return depth
+        return replace(depth, only=self.faults, compound=max(depth.compound, _COMPOUND_ONLY))
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
@@ -233,6 +260,7 @@ class Plan:
                 [w.name, [[o.kind, o.key, o.value] for o in (*w.setup, *w.operations)]]
                 for w in self.workloads
             ],
+            *self.faults,
         ]
         return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16]
 
@@ -658,6 +686,9 @@ def verdict_of(
     elif any(text.startswith(f"{guarantee}:") for text in unsteady):
         verdict = "inconclusive"
         note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))
+    elif unfired := [text for text, count in coverage.fired.items() if not count]:
+        verdict = "not-exercised"
+        note = "; ".join(f"fault {text!r} fires in no workload" for text in unfired)
     elif guarantee in NOT_JUDGED:
         verdict, note = "not-exercised", "this version has no scenario for it yet"
     elif ended is not None:
@@ -666,12 +697,7 @@ def verdict_of(
         verdict, note = "not-exercised", "no fault put it to the test"
     else:
         verdict = "held"
-        if coverage.sampled and guarantee not in INJECTED:
-            every = coverage.workloads - coverage.sampled
-            note = (
-                f"every state of {every} of {coverage.workloads} workloads, "
-                f"a sample of the other {coverage.sampled}"
-            )
+        note = _extent(guarantee, coverage)
     return Verdict(
         guarantee=guarantee,
         profile=name,
@@ -686,6 +712,31 @@ def verdict_of(
         note=note,
         stopped=ended is not None,
     )
+
+
+def _extent(guarantee: str, coverage: Coverage) -> str | None:
+    """Say what was bounded."""
+    parts = []
+    every = coverage.workloads - coverage.sampled
+    if coverage.sampled and guarantee not in INJECTED:
+        parts.append(
+            f"every state of {every} of {coverage.workloads} workloads, "
+            f"a sample of the other {coverage.sampled}"
+        )
+    if coverage.sampled and guarantee in INJECTED:
+        parts.append(
+            f"every fault in {every} of {coverage.workloads} workloads, "
+            f"an even choice in the other {coverage.sampled}"
+            if every
+            else f"an even choice of the faults in each of {coverage.workloads} workloads"
+        )
+    if coverage.left_out and guarantee in INJECTED:
+        parts.append(f"none in {coverage.left_out} more")
+    if guarantee == "recovery" and coverage.in_recovery:
+        extent = "every one" if coverage.in_recovery_exhaustive else "a choice"
+        where = f", in {coverage.workloads - coverage.left_out} workloads"
+        parts.append(f"{extent} of the faults during recovery{where if coverage.left_out else ''}")
+    return ", ".join(parts) or None
 
 
 def _exercised(guarantee: str, coverage: Coverage) -> bool:

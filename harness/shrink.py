@@ -8,6 +8,7 @@ diagnosis puts back what need not be lost.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from harness.errors import HarnessError
@@ -73,7 +74,7 @@ def _try(
     meter: Meter,
 ) -> Candidate | None:
     crash = wanted.reproduction
-    shallow = Depth(budget=depth.budget, mixed=crash.kill_at is not None, faults=depth.faults)
+    shallow = replace(depth, mixed=crash.kill_at is not None)
     # What one kind of fault shows, the other kind need not be tried for.
     injected = guarantees & set(INJECTED)
     only = injected if wanted.guarantee in INJECTED else guarantees - injected

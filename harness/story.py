@@ -79,6 +79,8 @@ def _fault_kind(found: Candidate) -> str:
     if found.reproduction.rot is not None:
         return "rot"
     if found.reproduction.fault is not None:
+        if found.guarantee == "recovery":
+            return "fault during recovery"
         repeated = found.guarantee == "hygiene"
         full = found.reproduction.fault.startswith("disk:")
         return "repeated fault" if repeated else "full disk" if full else "failing call"

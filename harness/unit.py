@@ -14,7 +14,8 @@ from harness.errors import SimulationError
 from harness.examine import Coverage, Sightings, examine
 from harness.finding import Candidate, candidate, merge
 from harness.history import record
-from harness.injecting import inject
+from harness.injected import Amount
+from harness.injecting import inject, inject_in_recovery
 from harness.intercept import rerouted
 from harness.meter import Meter
 from harness.ops import Workload
@@ -34,12 +35,16 @@ class Depth:
     Attributes:
         budget: Sets of effects visited for one trace under one profile before sampling.
         mixed: Whether to judge power cuts after a kill as well.
-        faults: How many of the other faults to inject; see `harness.injecting.inject`.
+        faults: How many of the other faults to inject; see `harness.injected.Amount`.
+        compound: How many crash states to look at where a fault comes with a crash; see there.
+        only: Faults to inject, as text, and nothing else; none means all.
     """
 
     budget: int
     mixed: bool
     faults: int = 1500
+    compound: int = 0
+    only: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -98,7 +103,8 @@ def run_unit(
     """
     result, meter = UnitResult(), meter or Meter()
     # What is left to do, by the name that its coverage has.
-    crashes = [model.name for model in models] if guarantees - set(INJECTED) else []
+    crashing = guarantees - set(INJECTED) and not depth.only
+    crashes = [model.name for model in models] if crashing else []
     injections = [name for name in INJECTED if name in guarantees]
     parts = len(crashes) + len(injections)
     with rerouted(), quiet():
@@ -110,6 +116,7 @@ def run_unit(
             follow="recovery" in guarantees,
             writes=follow_values(subject, workload),
         )
+        amount = Amount(depth.faults, depth.compound, depth.only)
         for number, model in enumerate(models if crashes else ()):
             meter.begin(f"under {model.name}", number / parts, (number + 1) / parts)
             if meter.over():
@@ -134,11 +141,28 @@ def run_unit(
             if meter.where is None:
                 crashes.remove(model.name)
         result.executed, result.reused = prober.executed, prober.reused
+        if depth.only:
+            result.coverage = {model.name: Coverage(workloads=1) for model in models}
+        if "recovery" in guarantees:
+            meter.begin(
+                "at faults during recovery", *[(parts - len(injections)) / max(parts, 1)] * 2
+            )
+        if "recovery" in guarantees and meter.over():
+            crashes = list(result.coverage)
+        elif "recovery" in guarantees:
+            judged = tuple(model for model in models if model.name in result.coverage)
+            try:
+                more = inject_in_recovery(recording, judged, amount, result.coverage)
+                result.candidates = merge(result.candidates, more.candidates)
+                prober.executed += more.executed
+                result.executed = prober.executed
+            except SimulationError as error:
+                result.errors |= dict.fromkeys(result.coverage, " ".join(str(error).split()))
         for number, guarantee in enumerate(tuple(injections), parts - len(injections)):
             meter.begin(f"at faults for {guarantee}", number / parts, (number + 1) / parts)
             if meter.over():
                 break
-            injected = inject(recording, models, frozenset({guarantee}), depth.faults)
+            injected = inject(recording, models, frozenset({guarantee}), amount)
             result.candidates = merge(result.candidates, injected.candidates)
             result.injected |= injected.coverage
             result.executed += injected.executed

@@ -56,6 +56,13 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str | No
     multiple=True,
     help="Guarantee to judge; repeat for several. Default: those the subject claims.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    metavar="F",
+    multiple=True,
+    help="Inject this fault and no other, as `harness list faults` writes it; repeat for several.",
+)
 @click.option("--quick", is_flag=True, help="The standing workloads only.")
 @click.option("--thorough", is_flag=True, help="Many drawn workloads, deeper exploration.")
 @click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
@@ -91,6 +98,7 @@ def check(
     subject: str | None,
     profiles: tuple[str, ...],
     guarantees: tuple[str, ...],
+    faults: tuple[str, ...],
     seed: int | None,
     workers: int | None,
     budget: float | None,
@@ -123,7 +131,7 @@ def check(
     with side_output_on_stderr():
         # All of them first: what is wrong with the last is said before the first has run.
         plans = [
-            _plan(defaults, one, profiles, guarantees, effort, seed, workers, budget)
+            _plan(defaults, one, profiles, guarantees, faults, effort, seed, workers, budget)
             for one in subjects
         ]
         for plan, place in zip(plans, places, strict=True):
@@ -173,6 +181,7 @@ def _plan(
     subject: str | None,
     profiles: tuple[str, ...],
     guarantees: tuple[str, ...],
+    faults: tuple[str, ...],
     effort: str,
     seed: int | None,
     workers: int | None,
@@ -190,6 +199,7 @@ def _plan(
         workers=workers or defaults.workers or 1,
         budget_seconds=budget or defaults.budget,
         custom=defaults.custom,
+        faults=faults,
     )
     find_subject(plan.subject, defaults.directory)
     assert plan.loaded

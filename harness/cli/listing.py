@@ -25,14 +25,26 @@ _FAULTS: Final = {
     "power cut after a kill": "the process dies, a successor recovers on what memory holds and "
     "writes, then the power goes (not with --quick)",
     "failing call": "each call of a run fails with each error it can really give, once and until "
-    "cleared, or is cut short: write #2: ENOSPC after 512 bytes, once",
+    'cleared, or is cut short: CALL "PATTERN" #N: ERROR after B bytes, once (or: until cleared); '
+    'the pattern and the bytes may be left out: write "*.tmp" #2: ENOSPC after 512 bytes, once; '
+    "read #1: 3 bytes only, once",
     "failed fsync": "the pages are dropped and the next fsync succeeds; memory keeps them (ext4, "
-    "xfs) or goes back (btrfs)",
-    "full disk": "room for so many bytes or inodes, then freed: disk: full at 8192 bytes",
+    "xfs) or goes back (btrfs): fsync #1: EIO, once",
+    "full disk": "room for so many bytes or inodes, then freed: disk: full at 8192 bytes; disk: "
+    "full at 3 inodes",
+    "fault, then power cut": "the power goes while the store deals with a failure, or at any time "
+    "after: write #2: EIO, once; power cut after call 9",
+    "fault during recovery": "a crash anywhere, and a failing call or a full disk in the recovery "
+    "from it: in recovery: unlink #1: EIO, once; in recovery: disk: full at 8192 bytes",
     "rot": "stored bytes flipped, zeroed, garbled, stale, cut, deleted, appended to, or under "
-    "another key's name, after a clean shutdown",
-    "repeated fault": "one operation crashes or fails at the same call over and over",
+    "another name, names altered, files and directories gone, after a clean shutdown: "
+    '"store/a": bit 3 of byte 17 flipped; "store/a": bytes 0 to 512 zeroed (garbled, stale, '
+    "deleted); cut to 9 bytes; garbage of 1 bytes appended; old tail appended; content of "
+    '"store/b"; swapped with "store/b"; missing; renamed to "store/c"',
+    "repeated fault": "one operation crashes or fails at the same call over and over: repeat "
+    "operation 0: * #4: killed; repeat operation 1: write #1: ENOSPC, once",
 }
+"""What there is, with the text of those that --fault takes."""
 
 _LATER: Final = {
     "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
@@ -56,6 +68,11 @@ def listing(what: str, *, as_json: bool) -> None:
         return
     for entry in entries:
         _print(entry)
+    if what == "faults":
+        emit("")
+        emit("harness check --fault F injects one fault alone, in every workload where it")
+        emit("fires. F is as written above. Calls are counted from 1, those of that name")
+        emit("alone (*: of any) whose path matches; a store lives in the directory store.")
 
 
 def _emit_document(what: str, entries: list[dict[str, object]]) -> None:

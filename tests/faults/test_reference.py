@@ -6,6 +6,7 @@ And a kubelet's protocol shows exactly the weaknesses that its source has.
 import pytest
 
 from harness.history import record
+from harness.injected import Amount
 from harness.injecting import inject
 from harness.intercept import rerouted
 from harness.ops import Workload, write
@@ -23,7 +24,7 @@ TWO = Workload("overwrite", (write("a", value_of(3, 700)),), (write("a", b"old")
 
 def injected(name, workload, guarantees, faults):
     with rerouted(), quiet():
-        return inject(record(load(name), workload), MODELS, frozenset(guarantees), faults)
+        return inject(record(load(name), workload), MODELS, frozenset(guarantees), Amount(faults))
 
 
 def test_every_failing_call_and_every_full_disk_leaves_the_reference_right():
