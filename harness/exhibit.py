@@ -378,7 +378,7 @@ def _failed(
         crash_after=None,
         in_call=False,
         killed_after=None,
-        ending=reproduction.fault,
+        ending=reproduction.fault or "",
     )
     after = run.follow.disk or run.before
     moments = "before the run", "when the call failed", "after the operation"

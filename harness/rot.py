@@ -27,7 +27,7 @@ from harness.image import ROOT, Image
 from harness.live import images_of, read_back
 from harness.oracle import Judge, Violation, show
 from harness.record import Recorder
-from harness.subjects import MISSING, Raised
+from harness.subjects import MISSING, Outcome, Raised
 from harness.trace import Frame
 
 __all__ = [
@@ -379,11 +379,18 @@ def judge_damage(recording: Recording, left: Stored, damage: Damage) -> Iterator
         if opened.type in _ENDLESS:
             yield _violation("hangs", None, f"with {damage}, opening never returns", ("an error",))
         return
-    everywhere = {
-        version.value: key for key in recording.workload.keys for version in judge.versions(key)
+    # What the setup overwrote was written under its key, too.
+    before: dict[str, list[Outcome]] = {}
+    for operation in recording.workload.setup:
+        if operation.key is not None and operation.value is not None:
+            before.setdefault(operation.key, []).append(operation.value)
+    ever: dict[str, tuple[Outcome, ...]] = {
+        key: (*before.get(key, ()), *(version.value for version in judge.versions(key)))
+        for key in (*recording.workload.keys, *reading.values)
     }
+    everywhere = {value for values in ever.values() for value in values}
     for key, value in reading.values.items():
-        mine = tuple(version.value for version in judge.versions(key))
+        mine = ever[key]
         if value is MISSING or value in mine:
             continue
         allowed = (*(show(one) for one in mine[-1:]), "an error", "no such key")

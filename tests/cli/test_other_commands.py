@@ -148,7 +148,7 @@ def test_list_scenarios_does_not_import_them(process):
 OPTIONS = {
     "check": {
         *("--profile", "--guarantee", "--quick", "--thorough", "--seed", "-n", "--workers"),
-        *("--budget", "--report", "--fail-on", "--json", "--debug"),
+        *("--budget", "--report", "--fail-on", "--fault", "--json", "--debug"),
     },
     "replay": {"--json", "--debug"},
     "report": {"--format", "-o", "--output", "--debug"},
