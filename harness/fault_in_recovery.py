@@ -147,7 +147,8 @@ class RecoveryFaults:
         found = self._class(explorer, state)
         if not found.opened:
             return  # it does not open without a fault either
-        segments = list(self._judge.spanned(state.first, state.last))
+        begin, end = self._judge.span(state.first, state.last)
+        segments = self._judge.segments[begin : end + 1]
         for run in found.runs:
             coverage.in_recovery += 1
             for violation in self._violations(found, run, segments, state.first):

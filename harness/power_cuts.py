@@ -244,7 +244,8 @@ class PowerCuts:
             if reading.opened is not None:
                 continue
             first, last = (state.first, state.last) if at is None else (at, at)
-            for segment in judge.spanned(first, last):
+            begin, end = judge.span(first, last)
+            for segment in judge.segments[begin : end + 1]:
                 position = max(segment.first, first)
                 if position <= 2 * begun:
                     continue
