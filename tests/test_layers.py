@@ -30,6 +30,7 @@ ORDER = [
         "strategies",
     ),
     *("live", "syncfail", "power_cuts", "failing", "rot", "hygiene", "given"),
+    *("schedule",),
     *(
         "aftermath",
         "examine",

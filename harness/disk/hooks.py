@@ -25,7 +25,8 @@ as a Verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SimulationError
@@ -63,12 +64,14 @@ class Wait:
         path: The file, as in a trace.
         ino: Its inode.
         holders: Numbers of the processes that hold what is waited for, ascending.
+        free: Tells whether it could be granted now.
     """
 
     kind: str
     path: str
     ino: int
     holders: tuple[int, ...]
+    free: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
     def __str__(self) -> str:
         held = ", ".join(f"process {number}" for number in self.holders)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl as constants
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EAGAIN, EBADF, EDEADLK, EINVAL
 from typing import Final, TypeAlias
@@ -138,8 +139,40 @@ class LockCalls(Core):
         while conflicts := table.flock_conflicts(description, kind):
             if operation & constants.LOCK_NB:
                 raise failure(EAGAIN)
-            self._wait("flock", description, conflicts)
+            self._wait(
+                "flock",
+                description,
+                conflicts,
+                lambda: not table.flock_conflicts(description, kind),
+            )
         table.flocks[description] = kind
+
+    def would_wait(self, fd: int, operation: int, **_: object) -> Wait | None:
+        """Tell what an flock call may have to wait for, before it is made.
+
+        None for one that never waits, and for one that drops a lock before it waits: that one has
+        to be made first.
+        """
+        kind = operation & ~constants.LOCK_NB
+        description = self.fds.get(fd)
+        if (
+            operation & constants.LOCK_NB
+            or kind not in (constants.LOCK_SH, constants.LOCK_EX)
+            or description is None
+            or description.flags & os.O_PATH
+        ):
+            return None
+        table = self._table(description)
+        if description in table.flocks:
+            return None
+
+        return Wait(
+            "flock",
+            description.path(),
+            description.node.ino,
+            tuple(sorted({one.number for one in table.flock_conflicts(description, kind)})),
+            lambda: not table.flock_conflicts(description, kind),
+        )
 
     def posix_lock(
         self, fd: int, cmd: int, kind: int, start: int = 0, length: int = 0, whence: int = 0
@@ -207,7 +240,12 @@ class LockCalls(Core):
             holders = [_process(span.owner) for span in conflicts]
             if not ofd and self._closes_cycle(conflicts):
                 raise failure(EDEADLK)
-            self._wait("ofd" if ofd else "posix", description, holders)
+            self._wait(
+                "ofd" if ofd else "posix",
+                description,
+                holders,
+                lambda: not table.span_conflicts(wanted),
+            )
         table.set_span(wanted)
         return kind, whence, start, length, 0
 
@@ -237,7 +275,13 @@ class LockCalls(Core):
             node.locks = LockTable()
         return node.locks
 
-    def _wait(self, kind: str, description: Description, holders: list[Core]) -> None:
+    def _wait(
+        self,
+        kind: str,
+        description: Description,
+        holders: list[Core],
+        free: Callable[[], bool],
+    ) -> None:
         """Let somebody else run, or find that nobody can."""
         machine = self.machine
         wait = Wait(
@@ -245,6 +289,7 @@ class LockCalls(Core):
             description.path(),
             description.node.ino,
             tuple(sorted({holder.number for holder in holders})),
+            free,
         )
         self.calls += 1
         if self.calls - self._counted_from > machine.call_limit:

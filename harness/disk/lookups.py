@@ -61,6 +61,11 @@ class Lookups:
         self._directories = machine.directories
         self._symlinks = 0
 
+    @property
+    def cwd(self) -> Directory:
+        """The current directory."""
+        return self._cwd
+
     def _description(self, fd: int) -> Description:
         try:
             return self.fds[fd]

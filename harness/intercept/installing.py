@@ -37,6 +37,7 @@ from harness.intercept import (  # noqa: F401 - importing them registers their s
     names,
     opening,
     real,
+    sync,
     threads,
 )
 from harness.intercept.calendar import replace_calendar

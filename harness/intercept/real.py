@@ -26,5 +26,8 @@ thread: Final[Any] = SimpleNamespace(
     start_new_thread=_thread.start_new_thread,
     start_joinable_thread=getattr(_thread, "start_joinable_thread", None),
     get_native_id=threading.get_native_id,
+    get_ident=_thread.get_ident,
+    allocate_lock=_thread.allocate_lock,
+    RLock=threading.RLock,
 )
 open_file: Final[Any] = SimpleNamespace(open=builtins.open)

@@ -11,6 +11,7 @@ from harness.disk import Process
 from harness.errors import Killed
 from harness.intercept.current import ACTIVE, active
 from harness.intercept.registry import stands_for
+from harness.intercept.sync import SCHEDULED
 
 __all__: list[str] = []
 
@@ -20,14 +21,21 @@ def _within(process: Process, function: Callable[..., Any]) -> Callable[..., Any
         with active(process):
             return function(*arguments, **options)
 
+    run.__wrapped__ = function  # type: ignore[attr-defined]
     return run
+
+
+def _started(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
+    scheduled = SCHEDULED.get(get_ident())
+    function = _within(process, function)
+    return function if scheduled is None else scheduled.spawn(function)
 
 
 @stands_for("start_new_thread", "start_new", modules=("_thread", "threading"))
 def _start_new_thread(original: Any, function: Any, *arguments: Any, **options: Any) -> Any:
     process = ACTIVE.get(get_ident())
     if process is not None:
-        function = _within(process, function)
+        function = _started(process, function)
     return original(function, *arguments, **options)
 
 
@@ -35,7 +43,7 @@ def _start_new_thread(original: Any, function: Any, *arguments: Any, **options: 
 def _start_joinable_thread(original: Any, function: Any, *arguments: Any, **options: Any) -> Any:
     process = ACTIVE.get(get_ident())
     if process is not None:
-        function = _within(process, function)
+        function = _started(process, function)
     return original(function, *arguments, **options)
 
 

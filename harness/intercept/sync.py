@@ -1,0 +1,114 @@
+"""``threading``'s locks, threads' identities, and queues made of C: what a scheduler must see.
+
+A stand-in does nothing unless the calling thread is listed in `SCHEDULED`: then what it makes comes
+from there. Everything else of ``threading`` and ``queue`` (Condition, Semaphore, Event, Barrier,
+Queue) is CPython's own Python code over these, so it is simulated with them.
+
+``_thread.allocate_lock`` itself stays, because the import system takes its locks from it; a module
+that captured it is served.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
+
+__all__ = ["SCHEDULED", "Scheduled"]
+
+
+class Scheduled(Protocol):
+    """What a scheduler provides for one thread."""
+
+    def lock(self) -> Any:
+        """Make a lock."""
+
+    def rlock(self) -> Any:
+        """Make a re-entrant lock."""
+
+    def ident(self) -> int:
+        """Give the thread's identity: the same in every run."""
+
+    def spawn(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Get told of a new thread; give what it is to run."""
+
+    def join(self, thread: threading.Thread, timeout: float | None) -> bool:
+        """Wait until a thread has ended; tell whether it has."""
+
+
+SCHEDULED: Final[dict[int, Scheduled]] = {}
+"""Thread identifier to its scheduler; absent means that its locks are real."""
+
+
+class _Maker:
+    """Stands for a function or type that makes a lock or a queue.
+
+    Usable wherever the type is: in ``isinstance``, as a base class, in annotations.
+    """
+
+    def __init__(self, original: Any, make: Callable[[Any], Any]) -> None:
+        self.original = original
+        self.make = make
+        self.__name__ = getattr(original, "__name__", "")
+        self.__module__ = getattr(original, "__module__", None) or "threading"
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        scheduled = SCHEDULED.get(get_ident())
+        if scheduled is None or arguments or options:
+            return self.original(*arguments, **options)
+        return self.make(scheduled)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(self.original, type) and isinstance(instance, self.original)
+
+    def __mro_entries__(self, _bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self.original,)
+
+    def __or__(self, other: Any) -> Any:
+        return self.original | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.original
+
+    def __getitem__(self, item: Any) -> Any:
+        return self.original[item]
+
+
+for _name in ("Lock", "_allocate_lock"):
+    stand_in(
+        ("threading",),
+        _name,
+        _Maker(getattr(threading, _name), lambda scheduled: scheduled.lock()),
+    )
+stand_in(("threading",), "RLock", _Maker(threading.RLock, lambda scheduled: scheduled.rlock()))
+stand_in(
+    ("queue",),
+    "SimpleQueue",
+    _Maker(
+        queue.SimpleQueue,
+        lambda _: queue._PySimpleQueue(),  # type: ignore[attr-defined]  # noqa: SLF001
+    ),
+)
+
+
+@stands_for("get_ident", modules=("threading",))
+def _get_ident(original: Any) -> int:
+    ident: int = original()
+    scheduled = SCHEDULED.get(ident)
+    return ident if scheduled is None else scheduled.ident()
+
+
+_real_join: Final[Any] = threading.Thread.join
+
+
+def _join(self: threading.Thread, timeout: float | None = None) -> None:
+    scheduled = SCHEDULED.get(get_ident())
+    if scheduled is None or scheduled.join(self, timeout):
+        _real_join(self, timeout)
+
+
+stand_in_class_attribute(threading.Thread, "join", _join)
