@@ -46,6 +46,7 @@ ORDER = [
         "chainblame",
         "chainshrink",
         "replay",
+        "pasted",
         "shrink",
         "fix",
         "story",

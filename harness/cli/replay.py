@@ -19,9 +19,14 @@ __all__ = ["replay"]
 
 @click.command()
 @click.argument("paths", metavar="REPRO.json...", nargs=-1, required=True)
+@click.option(
+    "--as-test",
+    is_flag=True,
+    help="Print one finding as a test of plain pytest and pyfakefs, without the harness.",
+)
 @json_option
 @debug_option
-def replay(paths: tuple[str, ...], *, as_json: bool) -> int:
+def replay(paths: tuple[str, ...], *, as_test: bool, as_json: bool) -> int:
     """Run findings again, from the files that `harness check --report DIR` wrote.
 
     No random choice is left in such a file: the same operations, the same crash, the same losses.
@@ -31,6 +36,11 @@ def replay(paths: tuple[str, ...], *, as_json: bool) -> int:
     """
     import msgspec  # noqa: PLC0415 - slow to import
 
+    if as_test:
+        if len(paths) != 1 or as_json:
+            raise UsageError("--as-test prints one test; give one file, and no --json")
+        emit(_as_test(paths[0]))
+        return 0
     results = []
     for path in paths:
         with side_output_on_stderr():
@@ -66,6 +76,20 @@ def _one(path: str) -> ReplayResult:
         return run_again(subject, reproduction, {**PROFILES, **defaults.custom})
     except UsageError as error:
         return ReplayResult("cannot", str(error), exact=False)
+
+
+def _as_test(path: str) -> str:
+    from harness import config  # noqa: PLC0415 - see above
+    from harness.finding import load_reproduction  # noqa: PLC0415
+    from harness.pasted import as_test  # noqa: PLC0415
+    from harness.persistence import PROFILES  # noqa: PLC0415
+
+    reproduction = load_reproduction(_read(path), path)
+    models = {**PROFILES, **config.load(Path.cwd()).custom}
+    model = models.get(reproduction.profile)
+    if model is None:
+        raise UsageError(f"{path}: it names an unknown profile {reproduction.profile!r}")
+    return as_test(reproduction, model)
 
 
 def _read(path: str) -> bytes:

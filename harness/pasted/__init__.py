@@ -1,0 +1,164 @@
+"""A finding as a test to paste: plain pytest and pyfakefs, nothing of the harness.
+
+The file is the finding's own constants, a test that calls one function, and the text of
+`harness.pasted.shim`, which watches pyfakefs and knows what a crash may leave by the rules of one
+persistence model. It does not lay out the one recorded image: a mended store never leaves it. It
+runs the store's own operations and crashes them everywhere, so that it fails on the bug and passes
+on any protocol that keeps the promise.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from importlib import resources
+from typing import Final
+
+from harness.errors import UsageError
+from harness.faults import Full, parse
+from harness.finding import Reproduction
+from harness.persistence import Model
+from harness.report import OperationRecord
+from harness.rot import parse_damage
+
+__all__ = ["as_test"]
+
+_BODY: Final = "# -- below this line everything goes into the test\n"
+
+_EACH: Final = """\
+for number in range(len(OPERATIONS)):
+    setup = SETUP + OPERATIONS[:number]
+    crash_everywhere(disk, "atomicity", setup, OPERATIONS[number : number + 1])
+crash_everywhere(disk, "atomicity", SETUP, OPERATIONS)"""
+
+_CALLS: Final = {
+    "pwrite": ("write",),
+    "writev": ("write",),
+    "fdatasync": ("fsync",),
+    "rename": ("rename", "replace"),
+    "unlink": ("unlink", "remove"),
+}
+
+
+def as_test(reproduction: Reproduction, model: Model) -> str:
+    """Write a finding as one file of pytest.
+
+    Args:
+        reproduction: The finding.
+        model: The persistence model it was found under.
+
+    Raises:
+        UsageError: It is of a kind that pyfakefs cannot show: a leak, or several writers at once.
+    """
+    call, imports = _call(reproduction)
+    name = re.sub(r"\W+", "_", f"{reproduction.guarantee}_{reproduction.kind}").strip("_").lower()
+    rules = {
+        "order": model.order,
+        "names": model.names,
+        "size_needs_data": model.size_needs_data,
+        "rename_over": model.rename_over,
+        "torn": model.torn,
+    }
+    return "\n".join(
+        [
+            f'"""{_docstring(reproduction)}"""',
+            "",
+            *sorted({"import inspect", "import itertools", "import os", "import zlib", *imports}),
+            "",
+            "import pytest",
+            "from pyfakefs.fake_file import FakeDirectory, FakeFile",
+            "from pyfakefs.fake_filesystem import FakeFilesystem",
+            "from pyfakefs.fake_os import FakeOsModule",
+            "",
+            *_import(reproduction.subject),
+            "",
+            f"SETUP = {_operations(reproduction, setup=True)}",
+            f"OPERATIONS = {_operations(reproduction, setup=False)}",
+            f"RULES = {rules!r}  # {model.name}",
+            "",
+            "",
+            f"def test_{name}(disk):",
+            textwrap.indent(call, "    "),
+            "",
+            "",
+            _shim(),
+        ]
+    )
+
+
+def _docstring(found: Reproduction) -> str:
+    key = "" if found.key is None else f" key {found.key!r}:"
+    text = (  # a paragraph a string
+        f"{found.subject} breaks {found.guarantee} ({found.profile}):{key} {found.observed}.\n\n"
+        f"Written by checkpoint-harness {found.version}; needs pytest, pyfakefs and the store. It "
+        "fails as long as the store does that, and passes once it is mended."
+    )
+    paragraphs = [textwrap.fill(one, 96) for one in text.split("\n\n")]
+    return "\n\n".join(paragraphs).replace("\\", "\\\\").replace('"""', "'''") + "\n"
+
+
+def _import(subject: str) -> list[str]:
+    where, _, attribute = subject.rpartition(":")
+    first, *rest = attribute.split(".")
+    last = [f"open_store = open_store.{'.'.join(rest)}"] if rest else []
+    if where.endswith(".py"):
+        return [
+            "# The store, from its file: run pytest where this path is right.",
+            f'_spec = importlib.util.spec_from_file_location("subject", {where!r})',
+            "_module = importlib.util.module_from_spec(_spec)",
+            'sys.modules["subject"] = _module',
+            f"sys.path.insert(0, os.path.dirname(os.path.abspath({where!r})))",
+            "_spec.loader.exec_module(_module)",
+            f"open_store = _module.{attribute}",
+        ]
+    return [f"from {where} import {first} as open_store", *last]
+
+
+def _operations(found: Reproduction, *, setup: bool) -> str:
+    lines = [f"    {_operation(one)},\n" for one in found.operations if one.setup is setup]
+    return "[\n" + "".join(lines) + "]" if lines else "[]"
+
+
+def _operation(one: OperationRecord) -> str:
+    return repr((one.op, one.key, one.value))
+
+
+def _call(found: Reproduction) -> tuple[str, set[str]]:
+    """Choose what the test does: the call, and the modules it needs."""
+    imports = {"import importlib.util", "import sys"} if ".py:" in found.subject else set()
+    if found.guarantee in ("hygiene", "isolation") or getattr(found, "chain", None) is not None:
+        raise UsageError(
+            f"a finding about {found.guarantee} cannot be told as a test on pyfakefs; keep its "
+            "*.repro.json in a corpus directory instead ([tool.harness] corpus)"
+        )
+    if found.rot is not None:
+        return (
+            f"damage_everything(disk, {parse_damage(found.rot).kind!r}, SETUP, OPERATIONS)",
+            imports,
+        )
+    if found.fault is not None:
+        fault = parse(found.fault)
+        imports = imports | {"import errno"}
+        if isinstance(fault, Full):
+            return (
+                'fail_everywhere(disk, ("write",), errno.ENOSPC, None, SETUP, OPERATIONS)',
+                imports,
+            )
+        calls = _CALLS.get(fault.call, (fault.call,))
+        error = f"errno.{fault.error}" if fault.error else "None"
+        part = fault.after
+        return f"fail_everywhere(disk, {calls!r}, {error}, {part}, SETUP, OPERATIONS)", imports
+    if found.kill_at is not None:
+        return f"power_cut_after_kill(disk, {found.guarantee!r}, SETUP, OPERATIONS)", imports
+    if found.second is not None:
+        return "crash_in_recovery(disk, SETUP, OPERATIONS)", imports
+    if found.guarantee == "atomicity":
+        # Each operation by itself, on a store where all before it is durable; then all together.
+        return _EACH, imports
+    return f"crash_everywhere(disk, {found.guarantee!r}, SETUP, OPERATIONS)", imports
+
+
+def _shim() -> str:
+    text = (resources.files("harness.pasted") / "shim.py").read_text("utf-8")
+    rules = text[text.index("# -- what a crash") : text.index("from __future__")]
+    return rules + text[text.index(_BODY) + len(_BODY) :]
