@@ -31,6 +31,8 @@ _BELOW: Final = tuple(
         "rot.py",
         "hygiene.py",
         "chain.py",
+        "schedule/engine.py",
+        "schedule/locks.py",
     )
 )
 _STANDARD_LIBRARY: Final = tuple(

@@ -26,7 +26,13 @@ _IMMUTABLE_TYPE: Final = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 _TABLE_MAX: Final = 64  # a table of functions is small, and modules keep large ones of other things
 
-_LEFT_REAL_PREFIXES: Final = ("harness.intercept", "pyfakefs", "importlib", "zipimport")
+_LEFT_REAL_PREFIXES: Final = (
+    "harness.intercept",
+    "pyfakefs",
+    "importlib",
+    "zipimport",
+    "_thread",  # the import system takes its locks from it
+)
 
 
 def _left_real(name: object) -> bool:

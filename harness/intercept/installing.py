@@ -23,7 +23,7 @@ import tokenize
 import warnings
 from collections.abc import Callable
 from inspect import isbuiltin
-from types import ModuleType, SimpleNamespace
+from types import MethodType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar, Final
 
 from pyfakefs.fake_filesystem_unittest import Patcher
@@ -196,8 +196,13 @@ class Installation:
     def _patcher(self) -> None:
         functions: dict[str, dict[str, Any]] = {}
         for modules, name, original, replacement in STAND_INS:
-            if not isbuiltin(original) or not original.__module__:
-                # pyfakefs goes by a function's name and module: sure for C functions only.
+            if (
+                not isbuiltin(original)
+                or not original.__module__
+                or not isinstance(replacement, MethodType)
+            ):
+                # pyfakefs goes by a function's name and module: sure for C functions only. And it
+                # looks everywhere, while locks and identities stay real for the import system.
                 continue
             home = "os" if modules[0] == "posix" else "io" if modules[0] == "_io" else modules[0]
             functions.setdefault(home, {})[name] = replacement

@@ -16,7 +16,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
+from harness.intercept.registry import stand_in, stand_in_class_attribute
 
 __all__ = ["SCHEDULED", "Scheduled"]
 
@@ -95,12 +95,18 @@ stand_in(
 )
 
 
-@stands_for("get_ident", modules=("threading",))
-def _get_ident(original: Any) -> int:
-    ident: int = original()
-    scheduled = SCHEDULED.get(ident)
-    return ident if scheduled is None else scheduled.ident()
+class _Identity:
+    """Stands for ``get_ident``."""
 
+    __name__ = "get_ident"
+
+    def __call__(self) -> int:
+        ident = get_ident()
+        scheduled = SCHEDULED.get(ident)
+        return ident if scheduled is None else scheduled.ident()
+
+
+stand_in(("threading",), "get_ident", _Identity())
 
 _real_join: Final[Any] = threading.Thread.join
 

@@ -62,6 +62,11 @@ class Carriers:
     def __init__(self) -> None:
         self._all: list[_Carrier] = []
 
+    def provide(self, count: int) -> None:
+        """Have so many threads. Not called by a writer: threads that it starts are its own."""
+        while len(self._all) < count:
+            self._all.append(_Carrier())
+
     def start(self, number: int, work: Callable[[], None]) -> None:
         """Let a thread begin.
 
@@ -69,8 +74,6 @@ class Carriers:
             number: Which one; it must have ended what it did before.
             work: What it does.
         """
-        while len(self._all) <= number:
-            self._all.append(_Carrier())
         carrier = self._all[number]
         carrier.idle.take()
         carrier.work = work

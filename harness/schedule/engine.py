@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from harness.disk import Hooks, Process, Verdict, Wait
 from harness.errors import Hung, Killed
@@ -33,11 +34,8 @@ from harness.schedule.interleaving import Stuck, Taken
 from harness.schedule.locks import SimulatedLock, SimulatedRLock
 from harness.schedule.policy import Choice, Moment, Policy
 from harness.schedule.schedule import Crash, Kill, Run, Schedule, Step, writer_name
-from harness.trace import Close, Record
+from harness.trace import Close, Frame, Record
 from harness.watch import watched
-
-if TYPE_CHECKING:
-    import threading
 
 __all__ = ["POLLS_MAX", "Engine", "Point", "Writer"]
 
@@ -51,6 +49,7 @@ _EARLY_MAX: Final = 2
 """Sleeps in a row, with nothing changed, from which a policy may let a writer go early."""
 
 _TURNS_MAX: Final = 200_000
+_KNOWN_THREADS: Final[dict[int, threading.Thread]] = threading._active  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way in
 _MEMORY: Final = "memory"
 _HERE: Final = str(Path(__file__).parent.parent) + "/"
 
@@ -67,6 +66,7 @@ class Point:
         details: For a system call, what `Hooks.before` was told.
         touches: For anything else, what it touches.
         extra: What else tells it from others for the order of operations.
+        at: The subject's frames, where they are kept.
     """
 
     call: str
@@ -76,6 +76,7 @@ class Point:
     details: dict[str, Any] | None = None
     touches: Footprint = ()
     extra: Callable[[], tuple[int, ...]] | None = None
+    at: tuple[Frame, ...] = ()
 
 
 class Writer:
@@ -93,6 +94,7 @@ class Writer:
         finished: Whether it has ended.
         stop: Whether it has to unwind: whatever it tries raises Killed.
         ends_run: Whether the run lasts until it has ended; a store's own threads do not.
+        joins: Whether it only waits for the end of the others: no part of a cycle.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class Writer:
         self.polls = 0
         self.begun = self.finished = self.stop = False
         self.ends_run = True
+        self.joins = False
         self.baton = Baton()
         self.reply: Baton | None = None
         self.looks: dict[Any, int] = {}
@@ -246,6 +249,7 @@ class Engine(Hooks):
     def run(self, carriers: Carriers) -> None:
         """Let the writers run to their end, or to where they cannot go on; then all are dead."""
         self._carriers = carriers
+        carriers.provide(len(self.writers))
         try:
             with watched():
                 if self._pass_on(None, self._main):
@@ -389,6 +393,8 @@ class Engine(Hooks):
         if writer.stop:
             raise Killed(f"{writer.name} is dead")
         writer.pending = point
+        if self.frames:
+            point.at = self.recorder.at()
         if not self._pass_on(writer, writer.baton):
             self._main.give()
             writer.baton.take()
@@ -505,10 +511,17 @@ class Engine(Hooks):
 
     def _register(self, writer: Writer) -> None:
         writer.real_ident = real.thread.get_ident()
+        if writer.body is not None:
+            # What threading finds under the identity that a store is shown.
+            carrier = threading.current_thread()
+            carrier.name = f"writer-{writer.name}"
+            _KNOWN_THREADS[writer.ident()] = carrier
         SCHEDULED[writer.real_ident] = writer
 
     def _finish(self, writer: Writer) -> None:
         SCHEDULED.pop(writer.real_ident, None)
+        if writer.body is not None:
+            _KNOWN_THREADS.pop(writer.ident(), None)
         writer.finished = True
         self.progressed()
         if writer.reply is not None:
@@ -577,6 +590,7 @@ class Engine(Hooks):
                 point.changes,
                 tuple(one for one in others if one != choice),
                 len(self.recorder.records),
+                point.at,
             )
         )
         if writer.wake is not None and not (writer.ready is not None and writer.ready()):
@@ -626,11 +640,11 @@ class Engine(Hooks):
 
     def _stuck(self, kind: str) -> Stuck:
         waits = tuple(
-            f"{one.name} waits for {one.waiting()}"
-            if one.wake is None
-            else f"{one.name} {one.waiting()}"
+            f"{one.name} {one.waiting()}"
+            if one.ready is None
+            else f"{one.name} waits for {one.waiting()}"
             for one in self.writers
-            if not one.finished and one.ends_run
+            if not one.finished and one.ends_run and not one.joins
         )
         return Stuck(kind, waits)  # type: ignore[arg-type]
 

@@ -150,7 +150,7 @@ class _Explorer:
         if number < len(self._prefix):
             return self._go(moment, self._prefix[number])
         search, order = self._search, self._order
-        key: _Key = tuple(order.last), self._running
+        key: _Key = tuple(order.last if search.prune else self._choices), self._running
         if key in search.edges:
             return None  # all that follows is known
         if self.fresh is None:
@@ -164,7 +164,7 @@ class _Explorer:
             if self._level + price > search.preemptions:
                 search.beyond = True
                 continue
-            child: _Key = order.after(writer, self._turn(moment, writer)), writer
+            child = self._child(writer, self._turn(moment, writer), writer)
             edges.append((child, price))
             if writer == usual:
                 search.known.add(child)
@@ -173,10 +173,15 @@ class _Explorer:
         if self._kills and self._running >= 0 and moment.engine.is_alive(self._running):
             victim = self._running + _KILLED
             turn = order.turn(self._running, "killed", moment.engine.locks_of(self._running), ())
-            child = order.after(self._running, turn), victim
+            child = self._child(self._running, turn, victim)
             edges.append((child, 0))
             self._put_down(child, victim, 0, self._kills - 1)
         return self._go(moment, usual)
+
+    def _child(self, writer: int, turn: int, choice: int) -> _Key:
+        if not self._search.prune:
+            return (*self._choices, choice), choice
+        return self._order.after(writer, turn), choice
 
     def _put_down(self, child: _Key, choice: int, price: int, kills: int) -> None:
         search = self._search

@@ -232,7 +232,7 @@ class _Run:
 
     def _main(self, writer: Writer, writers: list[Writer], store: _Store) -> None:
         self._perform(writer, store, Operation("open"), first=True)
-        store.opened = True
+        store.opened = writer.joins = True
         self.engine.wait(
             writer,
             Point("join"),
@@ -240,6 +240,7 @@ class _Run:
             lambda: "the other threads to end",
             None,
         )
+        writer.joins = False
         if store.session is not None:
             self._perform(writer, store, Operation("close"))
         self._exit(writer, store)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness.intercept import rerouted
 from harness.ops import write
 from harness.quiet import quiet
 from harness.schedule import ConcurrentWorkload
@@ -45,5 +46,5 @@ def subject_of(factory):
 
 @pytest.fixture(autouse=True)
 def _quiet():
-    with quiet():
+    with rerouted(), quiet():
         yield
