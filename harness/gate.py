@@ -7,6 +7,7 @@ same verdicts; work done for one guarantee is kept for the next under the same p
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from harness.examine import Coverage
 from harness.finding import Candidate
@@ -35,6 +36,10 @@ class GateResult:
     repros: dict[str, bytes] = field(default_factory=dict)
 
 
+_COMPOUND_DRAWN: Final = 200
+"""Crash states looked at with each drawn fault at least."""
+
+
 class Gate:
     """Answers for one plan.
 
@@ -45,7 +50,7 @@ class Gate:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._planned: dict[str, UnitResult] = {}
-        self._drawn: dict[tuple[str, Workload], UnitResult] = {}
+        self._drawn: dict[tuple[str, Workload, str | None], UnitResult] = {}
         self._more: dict[tuple[str, str], list[Candidate]] = {}
         self._coverage: dict[str, Coverage] = {}
         self._judged = self._executed = self._reused = 0
@@ -70,12 +75,21 @@ class Gate:
             one.guarantee == guarantee and profile in one.profiles for one in total.candidates
         )
 
-    def holds(self, guarantee: str, profile: str, workload: Workload) -> str | None:
-        """Judge one drawn workload; say what broke, if anything did."""
-        question = _place(guarantee, profile), workload
+    def holds(
+        self, guarantee: str, profile: str, workload: Workload, fault: str | None = None
+    ) -> str | None:
+        """Judge one drawn workload; say what broke, if anything did.
+
+        Args:
+            guarantee: The guarantee.
+            profile: The persistence model.
+            workload: The workload.
+            fault: The one fault to inject, as text; None for all that the effort has.
+        """
+        question = _place(guarantee, profile), workload, fault
         result = self._drawn.get(question)
         if result is None:
-            result = self._drawn[question] = self._run(workload, question[0])
+            result = self._drawn[question] = self._run(workload, question[0], fault)
         broken = [
             one
             for one in result.candidates
@@ -120,7 +134,7 @@ class Gate:
         self._judged = self._executed = self._reused = 0
         return spent
 
-    def _run(self, workload: Workload, place: str) -> UnitResult:
+    def _run(self, workload: Workload, place: str, fault: str | None = None) -> UnitResult:
         """Judge one workload by crashes under one profile, or by the faults of one guarantee."""
         plan = self.plan
         if place in INJECTED:
@@ -128,8 +142,13 @@ class Gate:
         else:
             models = tuple(model for model in plan.models if model.name == place)
             guarantees = frozenset(plan.judged) - set(INJECTED)
-        result = run_unit(plan.loaded, workload, models, guarantees, plan.depth, seed=plan.seed)
+        depth = plan.depth
+        if fault is not None:
+            depth = replace(depth, only=(fault,), compound=max(depth.compound, _COMPOUND_DRAWN))
+        result = run_unit(plan.loaded, workload, models, guarantees, depth, seed=plan.seed)
         for name, part in (*result.coverage.items(), *result.injected.items()):
+            if fault is not None:
+                part.fired = {}  # a drawn fault may miss: others hit
             self._coverage.setdefault(name, Coverage()).add(part)
         self._judged += result.judged
         self._executed += result.executed

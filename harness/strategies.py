@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from harness.disk.calls import CALLS
 from harness.errors import UsageError
+from harness.faults import ERRORS, Fault, Full
 from harness.ops import Workload
 from harness.subjects import Subject
 from harness.workloads import compose
@@ -19,7 +21,7 @@ try:
 except ImportError:
     raise UsageError("this needs Hypothesis; install checkpoint-harness[pytest]") from None
 
-__all__ = ["draw_distinct", "workloads"]
+__all__ = ["draw_distinct", "faults", "workloads"]
 
 T = TypeVar("T")
 
@@ -47,6 +49,29 @@ def workloads(draw: st.DrawFn, keys: Sequence[str] = (), *, syncs: bool = False)
         syncs: Whether the store has a sync to call.
     """
     return compose(_Drawn(draw), "drawn", keys, syncs=syncs)
+
+
+_STRUCK = ("write", "fsync", "open", "rename", "close", "unlink", "link", "mkdir", "ftruncate",
+           "pwrite", "fdatasync", "read", "flock", "scandir", "listdir", "stat")  # fmt: skip
+"""Calls that stores make, those first that tell most: Hypothesis shrinks towards the first."""
+
+_BLOCK = 4096
+
+
+@st.composite
+def faults(draw: st.DrawFn) -> Fault | Full:
+    """Draw a failing call or a full disk; whether it fires is up to the store."""
+    if draw(st.integers(0, 5)) == 5:  # noqa: PLR2004 - one in six
+        if draw(st.booleans()):
+            return Full(draw(st.integers(1, 6)), "inodes")
+        return Full(_BLOCK * draw(st.integers(0, 6)), "bytes")
+    call = draw(st.sampled_from(_STRUCK))
+    error = draw(st.sampled_from(ERRORS[call]))
+    after = None
+    if CALLS[call].moves and draw(st.booleans()):
+        after = draw(st.sampled_from((1, 512, 4096)))
+    number, sticky = draw(st.integers(1, 8)), draw(st.booleans())
+    return Fault(call, number, error, after, sticky)
 
 
 def draw_distinct(subject: Subject, strategy: Any, name: str, count: int, seed: int) -> list[Any]:

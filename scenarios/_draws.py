@@ -1,14 +1,15 @@
-"""Drawing workloads with Hypothesis until one breaks a guarantee, and shrinking it."""
+"""Drawing workloads, and faults, with Hypothesis until one breaks a guarantee, and shrinking it."""
 
 from __future__ import annotations
 
 import hypothesis
+from hypothesis import strategies as st
 
 from harness.gate import Gate
 from harness.ops import Workload
-from harness.strategies import workloads
+from harness.strategies import faults, workloads
 
-__all__ = ["EXAMPLES", "draws"]
+__all__ = ["EXAMPLES", "draws", "faulty_draws", "faulty_recovery_draws"]
 
 EXAMPLES = {"quick": 4, "default": 12, "thorough": 100}
 """Workloads drawn for each scenario and profile, by effort."""
@@ -20,6 +21,30 @@ def draws(gate: Gate, guarantee: str, profile: str) -> None:
     Raises:
         AssertionError: One broke the guarantee; the gate keeps the simplest.
     """
+    _draw(gate, guarantee, profile, None)
+
+
+def faulty_draws(gate: Gate, guarantee: str, profile: str) -> None:
+    """Draw workloads with a failing call or a full disk each, and power cuts at any time after it.
+
+    Raises:
+        AssertionError: One broke the guarantee; the gate keeps the simplest.
+    """
+    _draw(gate, guarantee, profile, "")
+
+
+def faulty_recovery_draws(gate: Gate, guarantee: str, profile: str) -> None:
+    """Draw as `draws`; and again with a fault each, in the recovery from every crash state.
+
+    Raises:
+        AssertionError: One broke the guarantee; the gate keeps the simplest.
+    """
+    _draw(gate, guarantee, profile, None)
+    _draw(gate, guarantee, profile, "in recovery: ")
+
+
+def _draw(gate: Gate, guarantee: str, profile: str, where: str | None) -> None:
+    """Draw until something breaks; without a ``where``, without a fault."""
     plan = gate.plan
     keys = tuple(plan.workloads[0].keys) if plan.loaded.keys is not None else ()
     if plan.loaded.values is not None:
@@ -34,9 +59,13 @@ def draws(gate: Gate, guarantee: str, profile: str) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(workloads(keys, syncs=plan.loaded.sync is not None))
-    def holds(workload: Workload) -> None:
-        broken = gate.holds(guarantee, profile, workload)
+    @hypothesis.given(
+        workloads(keys, syncs=plan.loaded.sync is not None),
+        st.none() if where is None else faults(),
+    )
+    def holds(workload: Workload, fault: object) -> None:
+        text = None if fault is None else f"{where}{fault}"
+        broken = gate.holds(guarantee, profile, workload, text)
         assert broken is None, broken
 
     holds()

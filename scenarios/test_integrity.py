@@ -10,7 +10,8 @@ def test_integrity(harness_judge: Any) -> None:
 
     Injects: on the disk that a workload left, one piece of damage at a time: bits flipped, sectors
     zeroed, garbled or stale, the file cut, garbage or its old tail behind it, a range deleted,
-    another file's content under its name. All of them on small files, an even spread on others.
+    another file's content under its name; names altered, files and directories gone. All of them on
+    small files, an even choice, and the report says so, on others.
     Judges: ``integrity``. What the filesystem may lose does not matter here: the verdict is the
     same under every profile.
     Fails when: a read returns anything that was never written under its key.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenarios._draws import draws
+from scenarios._draws import faulty_recovery_draws
 
 
 def test_recovery(harness_judge: Any) -> None:
     """After any crash the store opens, lists, accepts writes, and keeps them.
 
     Injects: the crashes of the atomicity scenario; a second recovery after a kill; a crash at every
-    point of a recovery that changes the disk; and after every recovery a follow-up: a short write
-    and a long one, read back at once and after a clean restart.
+    point of a recovery that changes the disk; a failing call, or a full disk, in the recovery from
+    a crash (of some workloads each, of others one that is drawn); and after every recovery a
+    follow-up: a short write and a long one, read back at once and after a clean restart.
     Judges: ``recovery``.
     Fails when: the store will not open or list; when recovering twice reads differently; when a
     crash during recovery loses or changes what was readable; when a write after recovery is
     refused, lost, or changes another key.
     """
-    harness_judge("recovery", draws)
+    harness_judge("recovery", faulty_recovery_draws)
