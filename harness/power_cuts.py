@@ -125,13 +125,19 @@ class PowerCuts:
         self._known: set[tuple[str, bool, bytes]] = set()
         self.crashes = 0
         self.exhaustive = True
-        # The kernel lives under a kill: what a new process reads then was looked at.
-        lossy = [model for model in models if model.order != "returned"]
-        sound = run_sound(recording) if lossy else None
-        self._durable = tuple(m for m in lossy if sound and self._keeps(sound, m))
-        self._atomic = tuple(m for m in self._durable if sound and everywhere and not any(
-            self._anywhere(sound, 0, *_effective(sound.records, sound.events), m)
-        ))  # fmt: skip
+        sound = run_sound(recording)
+        # The kernel lives under a kill: what a new process reads at the end was looked at.
+        self._durable = tuple(
+            model for model in models if model.order != "returned" and self._keeps(sound, model)
+        )
+        self._atomic = tuple(model for model in models if self._untorn(sound, model))
+
+    def _untorn(self, sound: Faulted, model: Model) -> bool:
+        """Tell whether a power cut at any moment breaks nothing, without a fault."""
+        if not self._everywhere or not (model in self._durable or model.order == "returned"):
+            return False
+        records, events = _effective(sound.records, sound.events)
+        return not any(self._anywhere(sound, 0, records, events, model))
 
     def judge(
         self, run: Faulted, models: tuple[Model, ...], at: int | None = None

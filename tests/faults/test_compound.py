@@ -1,0 +1,97 @@
+"""Two faults at once: a call fails and then the power, or the power and then a call in recovery."""
+
+import os
+
+import pytest
+
+from harness.examine import Coverage
+from harness.finding import load_reproduction
+from harness.history import record
+from harness.injected import Amount
+from harness.injecting import inject, inject_in_recovery
+from harness.intercept import rerouted
+from harness.ops import Workload, delete, write
+from harness.persistence import PROFILES
+from harness.quiet import quiet
+from harness.runner import Plan, check
+from harness.subjects import load
+from scenarios.zoo._base import EVERY
+
+REFERENCE = "harness.reference.subjects:hardened"
+MODELS = tuple(PROFILES.values())
+FULL = os.environ.get("HARNESS_FULL") == "1"
+
+# An orphan of a write makes the reference's recovery do something.
+PAIRS = [
+    Workload("overwrite", (write("a", b"2"),), (write("a", b"1"),)),
+    Workload("delete", (delete("a"),), (write("a", b"1"), write("b", b"2"))),
+]
+
+
+def checked(name, fault, profiles=("ext4",)):
+    plan = Plan(subject=name, faults=(fault,), profiles=profiles, effort="quick")
+    return check(plan)
+
+
+ROLLBACK = "fsync #4: EIO, once"
+DROPPED = "in recovery: read #1: EIO, once"
+
+
+@pytest.mark.parametrize(
+    ("bug", "fault", "guarantee", "kind", "shown"),
+    [
+        ("rollback_in_place", ROLLBACK, "clean-failure", "not-clean", f"{ROLLBACK}; power cut "),
+        ("journal_dropped_on_error", DROPPED, "recovery", "fault-in-recovery", f"; {DROPPED}"),
+    ],
+)
+def test_a_pair_of_faults_shows_what_neither_does(bug, fault, guarantee, kind, shown):
+    profiles = EVERY if FULL else ("kill", "ext4")
+    outcome = checked(f"scenarios.zoo.{bug}:broken", fault, profiles)
+    assert {one.guarantee for one in outcome.report.findings} == {guarantee}
+    finding = outcome.report.findings[0]
+    assert finding.kind == kind
+    assert finding.replays == "10/10"
+    assert set(finding.profiles) == set(profiles)
+    # The text says both, and can be typed.
+    text = finding.fault["fault"]
+    assert shown in text
+    again = checked(f"scenarios.zoo.{bug}:broken", text)
+    assert [one.kind for one in again.report.findings] == [kind]
+    assert load_reproduction(outcome.repros[finding.id], finding.id).fault == text
+    # The twin meets the same pair and keeps its promise.
+    twin = checked(f"scenarios.zoo.{bug}:fixed", fault, profiles)
+    assert twin.report.findings == []
+    assert {one.verdict for one in twin.report.verdicts} == {"held"}
+    assert all(one.faults for one in twin.report.verdicts)
+
+
+@pytest.mark.parametrize("workload", PAIRS, ids=lambda one: one.name)
+def test_every_fault_in_the_recovery_of_every_crash_leaves_the_reference_right(workload):
+    coverage = {model.name: Coverage(workloads=1) for model in MODELS}
+    with rerouted(), quiet():
+        recording = record(load(REFERENCE), workload)
+        amount = Amount(5000, compound=1 << 20)
+        result = inject_in_recovery(recording, MODELS, amount, coverage)
+    assert result.candidates == []
+    for one in coverage.values():
+        assert one.in_recovery_exhaustive
+        assert one.in_recovery > 100
+
+
+@pytest.mark.parametrize("workload", PAIRS if FULL else PAIRS[:1], ids=lambda one: one.name)
+def test_a_power_cut_at_every_moment_after_every_failure_leaves_the_reference_right(workload):
+    models = MODELS if FULL else (PROFILES["kill"], PROFILES["btrfs"])
+    with rerouted(), quiet():
+        recording = record(load(REFERENCE), workload)
+        amount = Amount(5000, compound=1 << 20)
+        result = inject(recording, models, frozenset({"clean-failure"}), amount)
+    assert result.candidates == []
+    coverage = result.coverage["clean-failure"]
+    assert coverage.exhaustive
+    assert coverage.faults > 150
+    assert coverage.states > 500
+
+
+def test_a_store_that_is_torn_without_any_fault_is_not_blamed_on_one():
+    outcome = checked("scenarios.zoo.truncate_in_place:broken", "open #3: EMFILE, once")
+    assert outcome.report.findings == []
