@@ -58,9 +58,12 @@ __all__ = [
     "check",
     "collect",
     "conclude",
+    "drawn_from",
+    "exercised",
     "finish",
     "ranked",
     "settle",
+    "switches",
     "verdict_of",
     "write_up",
 ]
@@ -213,8 +216,8 @@ class Plan:
     def workloads(self) -> tuple[Workload, ...]:
         """The units of work, in order."""
         subject = self.loaded
-        keys = _drawn_from(subject, "keys", _KEYS, self.seed)
-        values = _drawn_from(subject, "values", _VALUES, self.seed)
+        keys = drawn_from(subject, "keys", _KEYS, self.seed)
+        values = drawn_from(subject, "values", _VALUES, self.seed)
         syncs = subject.sync is not None
         stand = standing(keys) if keys else standing()
         if syncs:
@@ -254,7 +257,7 @@ class Plan:
             self.subject,
             self.seed,
             self.effort,
-            [_switches(model) for model in self.models],
+            [switches(model) for model in self.models],
             list(self.judged),
             [
                 [w.name, [[o.kind, o.key, o.value] for o in (*w.setup, *w.operations)]]
@@ -265,7 +268,7 @@ class Plan:
         return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16]
 
 
-def _switches(model: Model) -> dict[str, object]:
+def switches(model: Model) -> dict[str, object]:
     """A model's switches, without its rule table."""
     return {
         name: getattr(model, name)
@@ -278,7 +281,7 @@ _KEYS: Final = 2
 _VALUES: Final = 8
 
 
-def _drawn_from(subject: Subject, attribute: str, count: int, seed: int) -> list[Any]:
+def drawn_from(subject: Subject, attribute: str, count: int, seed: int) -> list[Any]:
     """Draw from a subject's own strategy, where it declares one."""
     strategy = getattr(subject, attribute)
     if strategy is None:
@@ -320,10 +323,14 @@ class Outcome:
     Attributes:
         report: The report.
         repros: Reproduction file of each finding, by its id.
+        partial: What it was concluded from.
+        settled: The causes it was concluded from.
     """
 
     report: Report
     repros: dict[str, bytes]
+    partial: Partial | None = None
+    settled: tuple[Settled, ...] = ()
 
     def exit_code(self, fail_on: Severity | None = None) -> int:
         """Give the exit code of DESIGN.md section 4.2.
@@ -474,6 +481,8 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
             ),
         ),
         repros,
+        partial,
+        tuple(settled),
     )
 
 
@@ -693,7 +702,7 @@ def verdict_of(
         verdict, note = "not-exercised", "this version has no scenario for it yet"
     elif ended is not None:
         verdict, note = "inconclusive", ended
-    elif not _exercised(guarantee, coverage):
+    elif not exercised(guarantee, coverage):
         verdict, note = "not-exercised", "no fault put it to the test"
     else:
         verdict = "held"
@@ -739,7 +748,7 @@ def _extent(guarantee: str, coverage: Coverage) -> str | None:
     return ", ".join(parts) or None
 
 
-def _exercised(guarantee: str, coverage: Coverage) -> bool:
+def exercised(guarantee: str, coverage: Coverage) -> bool:
     """Tell whether some crash state could have broken a guarantee."""
     match guarantee:
         case "atomicity":

@@ -55,7 +55,7 @@ ORDER = [
         "fingerprint",
         "shards",
     ),
-    *("render", "runner", "gathering", "gate", "stress"),
+    *("render", "runner", "gathering", "merging", "gate", "stress", "cluster"),
     *("crashpoint", "crashdisk"),
     *("config", "cli", "pytest_plugin", "__main__"),
 ]

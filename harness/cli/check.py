@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.report import Report
     from harness.runner import Effort, Outcome, Plan
 
-__all__ = ["check"]
+__all__ = ["check", "workers_option"]
 
 
 def _workers(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
@@ -38,6 +38,15 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str | No
             f"{value!r} is neither a number of at least 1 nor 'auto'", context, parameter
         )
     return int(value)
+
+
+workers_option = click.option(
+    "-n",
+    "--workers",
+    callback=_workers,
+    metavar="WORKERS",
+    help="Processes to share the work out to, or auto. Default: 1.",
+)
 
 
 @click.command()
@@ -66,13 +75,8 @@ def _workers(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--quick", is_flag=True, help="The standing workloads only.")
 @click.option("--thorough", is_flag=True, help="Many drawn workloads, deeper exploration.")
 @click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
-@click.option(
-    "-n",
-    "--workers",
-    callback=_workers,
-    metavar="WORKERS",
-    help="Processes to share the work out to, or auto. Default: 1.",
-)
+@workers_option
+@click.option("--shard", metavar="K/N", help="Do the K-th of N parts; join them with merge.")
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),
@@ -101,6 +105,7 @@ def check(
     faults: tuple[str, ...],
     seed: int | None,
     workers: int | None,
+    shard: str | None,
     budget: float | None,
     directory: Path | None,
     fail_on: str | None,
@@ -120,6 +125,8 @@ def check(
 
     if quick and thorough:
         raise UsageError("--quick and --thorough exclude each other; give one of them")
+    if shard is not None and directory is None:
+        raise UsageError("--shard needs --report DIR, to keep its part for harness merge")
     defaults = config.load(Path.cwd())
     fail_on = fail_on or defaults.fail_on
     if fail_on is not None and fail_on not in SEVERITIES:
@@ -131,7 +138,7 @@ def check(
     with side_output_on_stderr():
         # All of them first: what is wrong with the last is said before the first has run.
         plans = [
-            _plan(defaults, one, profiles, guarantees, faults, effort, seed, workers, budget)
+            _plan(defaults, one, profiles, guarantees, faults, effort, seed, workers, budget, shard)
             for one in subjects
         ]
         for plan, place in zip(plans, places, strict=True):
@@ -186,9 +193,11 @@ def _plan(
     seed: int | None,
     workers: int | None,
     budget: float | None,
+    shard: str | None,
 ) -> Plan:
     """Make the plan, and find out what is wrong with it before anything runs."""
     from harness.runner import REFERENCE, Plan  # noqa: PLC0415 - slow to import
+    from harness.shards import parse_shard  # noqa: PLC0415
 
     plan = Plan(
         subject=subject or REFERENCE,
@@ -200,6 +209,7 @@ def _plan(
         budget_seconds=budget or defaults.budget,
         custom=defaults.custom,
         faults=faults,
+        shard=None if shard is None else parse_shard(shard),
     )
     find_subject(plan.subject, defaults.directory)
     assert plan.loaded
@@ -240,6 +250,18 @@ def _write(plan: Plan, outcome: Outcome, directory: Path | None) -> None:
     from harness.exhibit import exhibits_of  # noqa: PLC0415 - slow to import
     from harness.render.files import write_all  # noqa: PLC0415
 
+    if plan.shard is not None and outcome.partial is not None:
+        from harness.merging import ShardFile, save_shard  # noqa: PLC0415
+
+        part = ShardFile(
+            header=plan.header,
+            effort=plan.effort,
+            units=len(plan.workloads),
+            partial=outcome.partial,
+            settled=list(outcome.settled),
+            seconds=outcome.report.stats.seconds,
+        )
+        save_shard(directory, part)
     models = {model.name: model for model in plan.models}
     with side_output_on_stderr():
         exhibits = exhibits_of(plan.loaded, outcome.report.findings, outcome.repros, models)

@@ -17,11 +17,13 @@ import click
 from harness import __version__
 from harness.cli.check import check
 from harness.cli.listing import listing
+from harness.cli.merge import merge
 from harness.cli.options import DEBUG, debug_option
 from harness.cli.replay import replay
 from harness.cli.report import report
 from harness.cli.states import states
 from harness.cli.streams import say
+from harness.cli.stress import stress
 from harness.cli.trace import trace
 from harness.cli.verify import verify
 from harness.errors import HarnessError
@@ -57,7 +59,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for a paragraph that must not be wrapped
 
 
-for command in (check, replay, report, trace, states, verify, listing):
+for command in (check, stress, merge, replay, report, trace, states, verify, listing):
     cli.add_command(command)
 
 

@@ -29,7 +29,7 @@ from harness.render.words import (
 )
 from harness.report import FindingRecord, Report, Verdict
 
-__all__ = ["WIDTH", "as_text", "print_report"]
+__all__ = ["WIDTH", "as_text", "finding_lines", "print_report"]
 
 WIDTH: Final = 80
 
@@ -88,6 +88,11 @@ def _lines(report: Report, directory: Path | None) -> Iterator[Text]:
     yield from _coverage(report.verdicts)
     yield Text()
     yield from _closing(report, directory)
+
+
+def finding_lines(number: int, finding: FindingRecord, directory: Path | None) -> Iterator[Text]:
+    """Tell one finding, for another report than a check's."""
+    yield from _story(number, finding, directory)
 
 
 # -- the matrix ------------------------------------------------------------------------------------

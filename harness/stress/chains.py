@@ -40,6 +40,8 @@ class Chained:
         nested: Of those, after two crashes or more.
         other: Of those, after another fault as well.
         signs: What was seen, in words; new ones make a plan worth keeping.
+        executed: Recoveries run to look at what a life left.
+        reused: Such recoveries that an earlier one stood for.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -48,6 +50,8 @@ class Chained:
     nested: int = 0
     other: int = 0
     signs: set[str] = field(default_factory=set)
+    executed: int = 0
+    reused: int = 0
 
 
 def draw_chains(
@@ -128,6 +132,7 @@ def draw_chains(
                     )
                     result.candidates = merge(result.candidates, [one])
             break
+    result.executed, result.reused = prober.executed, prober.reused
     return result
 
 

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "sound_lines"]
 
 _SUM: Final = 8
 """Hexadecimal digits of a line's CRC-32."""
@@ -82,14 +82,12 @@ class Journal:
 
     def lines(self) -> Iterator[bytes]:
         """Yield the content of each whole line, oldest first; damaged ones are left out."""
-        for _, payload in self._all():
-            if payload is not None:
-                yield payload
+        yield from sound_lines(self.path)
 
     @property
     def damaged(self) -> int:
         """Lines that are not as they were written."""
-        return sum(payload is None for _, payload in self._all())
+        return sum(payload is None for _, payload in _all(self.path))
 
     def close(self) -> None:
         """Let go of it."""
@@ -97,19 +95,27 @@ class Journal:
 
     def _end(self) -> int:
         end = 0
-        for stop, _ in self._all():
+        for stop, _ in _all(self.path):
             end = stop
         return end
 
-    def _all(self) -> Iterator[tuple[int, bytes | None]]:
-        """Yield where each line that has a newline ends, and its content if that is sound."""
-        with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
-            end = 0
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                end += len(line)
-                yield end, _checked(line[:-1])
+
+def sound_lines(path: str) -> Iterator[bytes]:
+    """Yield the content of each whole, sound line of a journal."""
+    for _, payload in _all(path):
+        if payload is not None:
+            yield payload
+
+
+def _all(path: str) -> Iterator[tuple[int, bytes | None]]:
+    """Yield where each line that has a newline ends, and its content if that is sound."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
+        end = 0
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            end += len(line)
+            yield end, _checked(line[:-1])
 
 
 def _checked(line: bytes) -> bytes | None:

@@ -28,6 +28,7 @@ __all__ = [
     "draw_round",
     "dump_plan",
     "load_plan",
+    "plan_cost",
     "plan_id",
     "workload_of",
 ]
@@ -35,7 +36,7 @@ __all__ = [
 PLAN_SCHEMA: Final = "checkpoint-harness/plan/1"
 
 FEATURES: Final[dict[str, str]] = {
-    "long-history": "8 to 30 operations instead of 1 to 5",
+    "long-history": "10 to 40 operations instead of 1 to 5",
     "many-keys": "4 to 9 keys instead of 1 to 3",
     "big-values": "values of up to 200,000 bytes",
     "deletes": "a third of the operations are deletes",
@@ -185,7 +186,7 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
                 found.append(Step("sync"))
         return found
 
-    low, high = (8, 30) if "long-history" in on else (1, 3) if heavy & on else (1, 5)
+    low, high = (10, 40) if "long-history" in on else (1, 3) if heavy & on else (1, 5)
     return RoundPlan(
         subject=traits.subject,
         seed=seed,
@@ -252,9 +253,15 @@ def dump_plan(plan: RoundPlan) -> bytes:
 
 
 def plan_id(plan: RoundPlan) -> str:
-    """Name a plan by what it does: equal for plans that do the same, whatever round drew them."""
-    bare = msgspec.structs.replace(plan, round=0)
-    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:12]
+    """Name a plan by what it does; its round is part of that, for its chains are drawn from it."""
+    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()[:12]
+
+
+def plan_cost(plan: RoundPlan) -> int:
+    """Estimate what a round costs, to divide rounds evenly."""
+    calls = 6 * (len(plan.operations) + 1) + sum(step.size for step in plan.operations) // 4096
+    heavy = sum(name in plan.features for name in ("crash", "mixed", "faults", "rot", "repetition"))
+    return calls * (heavy + 1) + plan.chains * (len(plan.operations) + 4)
 
 
 def load_plan(data: bytes, name: str) -> RoundPlan:

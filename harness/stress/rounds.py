@@ -1,0 +1,173 @@
+"""One round: a plan carried out, and what came of it."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+
+from harness.errors import BaselineError, SimulationError
+from harness.examine import Coverage
+from harness.finding import Candidate
+from harness.history import Recording, record
+from harness.intercept import rerouted
+from harness.oracle import INJECTED
+from harness.persistence import Model
+from harness.quiet import quiet
+from harness.runner import exercised
+from harness.stress.chains import draw_chains
+from harness.stress.plans import RoundPlan, plan_id, workload_of
+from harness.stress.records import Breakdown, RoundRecord, Stress
+from harness.unit import Depth, run_unit
+
+__all__ = ["run_round"]
+
+_FAULTS: dict[str, tuple[str, int]] = {
+    # Guarantee, and how many faults: see `harness.injecting.inject`.
+    "faults": ("clean-failure", 1000),
+    "rot": ("integrity", 300),
+    "repetition": ("hygiene", 1000),
+}
+
+
+def run_round(stress: Stress, key: str, keep: Callable[[int, Candidate], None]) -> RoundRecord:
+    """Carry out a round.
+
+    Args:
+        stress: The run.
+        key: Of the round.
+        keep: Told each cause the moment it is found, with the round's place among all.
+
+    Returns:
+        What came of it; the journal's line.
+    """
+    plan = stress.drawn(key)
+    started = time.process_time()
+    result = RoundRecord(key=key, plan=plan_id(plan), features=list(plan.features))
+    round_ = _Round(stress, plan, result, lambda one: keep(stress.order(key), one))
+    try:
+        with rerouted():
+            round_.run()
+    except BaselineError as error:
+        result.broke = Breakdown(_kind(error), str(error), "1/1")
+    result.signs = sorted({zlib.crc32(sign.encode()) for sign in round_.signs})
+    result.seconds = round(time.process_time() - started, 3)
+    return result
+
+
+def _kind(error: BaselineError) -> str:
+    """Tell, of a store that failed without any fault, how."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError):
+            return "memory"
+        cause = cause.__cause__
+    text = str(error)
+    if "it never returned" in text:
+        return "hang"
+    return "exit" if "os._exit" in text or "SystemExit" in text else "baseline"
+
+
+class _Round:
+    def __init__(
+        self,
+        stress: Stress,
+        plan: RoundPlan,
+        result: RoundRecord,
+        keep: Callable[[Candidate], None],
+    ) -> None:
+        self.signs: set[str] = set()
+        self._stress = stress
+        self._plan = plan
+        self._result = result
+        self._keep = keep
+        self._judged = frozenset(stress.plan.judged)
+        by_name = {model.name: model for model in stress.plan.models}
+        self._models = tuple(by_name[name] for name in plan.profiles if name in by_name)
+
+    def run(self) -> None:
+        plan, subject = self._plan, self._stress.plan.loaded
+        workload = workload_of(plan, self._stress.values)
+        features = frozenset(plan.features)
+        with quiet():
+            recording = record(subject, workload, seed=plan.seed)
+        self._calls(recording)
+        if "crash" in features:
+            depth = Depth(budget=plan.budget, mixed="mixed" in features, faults=0)
+            self._unit(recording, self._judged - set(INJECTED) - {"isolation"}, depth)
+        for feature, (guarantee, faults) in _FAULTS.items():
+            if feature in features and guarantee in self._judged:
+                depth = Depth(budget=plan.budget, mixed=False, faults=faults)
+                self._unit(recording, frozenset({guarantee}), depth)
+        if plan.chains:
+            self._chains(recording, features)
+
+    def _calls(self, recording: Recording) -> None:
+        kinds = [type(one).__name__ for one in recording.records if type(one).__name__ != "Mark"]
+        self.signs |= {f"calls:{first}>{then}" for first, then in pairwise(kinds)}
+
+    def _unit(self, recording: Recording, guarantees: frozenset[str], depth: Depth) -> None:
+        models: tuple[Model, ...] = self._models
+        if not guarantees or not models:
+            return
+        found = run_unit(
+            recording.subject,
+            recording.workload,
+            models,
+            guarantees,
+            depth,
+            seed=self._plan.seed,
+        )
+        self._found(found.candidates)
+        result = self._result
+        total = Coverage()
+        for part in found.coverage.values():
+            total.add(part)
+        for guarantee in guarantees:
+            coverage = found.injected.get(guarantee, Coverage() if guarantee in INJECTED else total)
+            if exercised(guarantee, coverage):
+                self._exercised(guarantee, coverage.faults)
+        result.states += found.judged + sum(part.states for part in found.injected.values())
+        result.executed += found.executed
+        result.reused += found.reused
+        result.errors |= found.errors
+
+    def _chains(self, recording: Recording, features: frozenset[str]) -> None:
+        plan = self._plan
+        try:
+            with quiet():
+                chained = draw_chains(
+                    recording,
+                    self._models,
+                    self._judged,
+                    features,
+                    plan.chains,
+                    seed=f"{plan.seed}/{plan.round}",
+                    profiles=tuple(model.name for model in self._stress.plan.models),
+                    values=self._stress.values,
+                )
+        except SimulationError as error:
+            self._result.errors["chain"] = " ".join(str(error).split())
+            return
+        self._found(chained.candidates)
+        self.signs |= chained.signs
+        if chained.nested and "recovery" in self._judged:
+            self._exercised("recovery", chained.faults)
+        if chained.other and "clean-failure" in self._judged:
+            self._exercised("clean-failure", chained.other)
+        self._result.states += chained.judged
+        self._result.executed += chained.executed
+        self._result.reused += chained.reused
+
+    def _exercised(self, guarantee: str, faults: int) -> None:
+        known = self._result.exercised
+        known[guarantee] = known.get(guarantee, 0) + faults
+
+    def _found(self, candidates: list[Candidate]) -> None:
+        for one in candidates:
+            self._keep(one)
+            counts = self._result.found.setdefault(one.id, {})
+            for profile, count in one.profiles.items():
+                counts[profile] = counts.get(profile, 0) + count
+            self.signs.add(f"found:{one.id}")
