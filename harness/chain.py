@@ -415,12 +415,16 @@ def walk(chain: Chain, lives: Sequence[Life]) -> list[Violation] | None:
 
 def chain_again(
     subject: Subject, reproduction: Reproduction, model: Model
-) -> list[Violation] | None:
-    """Live the chain of a finding again; None where the store makes other calls than then."""
+) -> tuple[list[Violation], bool]:
+    """Live the chain of a finding again.
+
+    Returns:
+        What is broken at its end, and whether the store made the same calls as then.
+    """
     lives = reproduction.chain or []
     chain = chain_of(subject, reproduction.workload(), model, seed=reproduction.seed)
     found = walk(chain, lives)
-    return found if trace_hash(trace_of(chain)) == reproduction.trace else None
+    return found or [], found is not None and trace_hash(trace_of(chain)) == reproduction.trace
 
 
 def trace_of(chain: Chain) -> list[Record]:

@@ -1,0 +1,120 @@
+"""Chains of faults: a bug that takes two crashes and a full disk, and no alarm without one."""
+
+from functools import cache
+
+import msgspec
+import pytest
+from stressing import FULL, RARE
+
+from harness.chain import chain_of, walk
+from harness.chainshrink import shrink_chain
+from harness.finding import Life, load_reproduction
+from harness.history import record
+from harness.intercept import rerouted
+from harness.oracle import GUARANTEES
+from harness.persistence import PROFILES, profile
+from harness.quiet import quiet
+from harness.replay import replay, replay_times
+from harness.runner import Plan, check
+from harness.stress.chains import draw_chains
+from harness.stress.plans import Traits, draw_round, workload_of
+from harness.subjects import load
+from scenarios.zoo import all_bugs
+
+MODELS = {name: profile(name) for name in PROFILES}
+
+
+def chained(name, rounds, *, needed=frozenset()):
+    """What the chains of some rounds find."""
+    subject = load(name)
+    judged = tuple(g for g in GUARANTEES if subject.guarantees is None or g in subject.guarantees)
+    traits = Traits(name, (), subject.sync is not None, True, judged, tuple(PROFILES))
+    with rerouted(), quiet():
+        for number in rounds:
+            plan = draw_round(traits, 0, number)
+            if not plan.chains or not needed <= set(plan.features):
+                continue
+            recording = record(subject, workload_of(plan, []), seed=0)
+            yield from draw_chains(
+                recording,
+                tuple(MODELS[name] for name in plan.profiles),
+                frozenset(judged),
+                frozenset(plan.features),
+                plan.chains,
+                seed=f"0/{number}",
+                profiles=tuple(PROFILES),
+                values=[],
+            ).candidates
+
+
+@cache
+def rare():
+    """The rare bug as it is found."""
+    return next(chained(f"{RARE}:broken", range(100), needed={"full-disk"}))
+
+
+def test_an_exhaustive_check_of_single_faults_does_not_find_the_rare_bug():
+    outcome = check(Plan(f"{RARE}:broken", ("kill", "posix"), None, "quick"))
+    assert {verdict.verdict for verdict in outcome.report.verdicts} == {"held"}
+
+
+def test_chains_find_it_where_it_is_and_it_takes_two_crashes_and_a_full_disk():
+    subject = load(f"{RARE}:broken")
+    small = shrink_chain(subject, rare(), MODELS)
+    assert small.guarantee == "recovery"
+    assert small.culprit is not None
+    assert small.culprit.file.endswith(("journal_dropped_for_room.py", "_journal.py"))
+    lives = small.reproduction.chain
+    assert len(lives) == 2
+    assert "full" in lives[1].room
+    assert lives[0].kill and lives[1].kill
+    assert replay_times(subject, small.reproduction, MODELS, 10) == 10
+    # Each of the three is needed: without one of them the same chain ends well.
+    workload = small.reproduction.workload()
+    for broken, life in ((0, {"kill": None}), (1, {"kill": None}), (1, {"room": None})):
+        fewer = list(lives)
+        fewer[broken] = msgspec.structs.replace(lives[broken], **life)
+        with rerouted(), quiet():
+            chain = chain_of(subject, workload, MODELS[small.reproduction.profile], seed=0)
+            assert walk(chain, fewer) == [], life
+
+
+def test_the_file_replays_and_the_twin_is_left_alone_by_it():
+    data = msgspec.json.encode(rare().reproduction)
+    reproduction = load_reproduction(data, "x.repro.json")
+    assert reproduction == rare().reproduction
+    broken, fixed = load(f"{RARE}:broken"), load(f"{RARE}:fixed")
+    assert replay(broken, reproduction, MODELS).outcome == "reproduced"
+    assert replay(fixed, reproduction, MODELS).outcome == "no longer"
+
+
+def test_what_a_killed_process_wrote_is_there_and_what_the_power_took_is_not():
+    """By hand: the kernel lives on after a kill, and a cut loses what was not synced."""
+    subject = load("scenarios.zoo.no_directory_sync:broken")
+    from harness.ops import Workload, write  # noqa: PLC0415
+
+    workload = Workload("x", (write("a", b"one"),))
+    with rerouted(), quiet():
+        for cut in (False, True):
+            chain = chain_of(subject, workload, MODELS["posix"], seed=0)
+            chain.live(Life())
+            if cut:
+                explorer, states = chain.states()
+                worst = max(states, key=lambda state: len(explorer.lost(state)))
+                chain.cut(explorer, worst)
+            values = chain.look().first.values
+            assert (values["a"] == b"one") is not cut
+
+
+TWINS = [f"scenarios.zoo.{bug.name}:fixed" for bug in all_bugs(4)] + [f"{RARE}:fixed"]
+SOME = [
+    "harness.reference.subjects:hardened",
+    "scenarios.zoo.rename_without_fsync:fixed",
+    f"{RARE}:fixed",
+]
+
+
+@pytest.mark.parametrize("name", SOME + [one for one in TWINS if one not in SOME] if FULL else SOME)
+def test_no_chain_breaks_a_store_that_is_right(name):
+    rounds = range(60) if FULL else range(12)
+    assert [(one.kind, one.observed) for one in chained(name, rounds)] == []
