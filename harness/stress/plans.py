@@ -103,7 +103,7 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
     budget: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Traits:
     """What the draws may use: a subject, as far as a plan depends on it.
 
