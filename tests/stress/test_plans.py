@@ -35,10 +35,6 @@ def test_a_round_follows_from_seed_and_number():
     # Pinned: another machine, Python or day has to draw the same bytes.
     ids = [plan_id(draw_round(TRAITS, 7, number)) for number in range(3)]
     assert ids == PINNED
-        "54493d8c81b1",
-        "0faa4eb83355",
-        "b5a8d0b15b4d",
-    ]
     assert dump_plan(draw_round(TRAITS, 7, 1)) != dump_plan(draw_round(TRAITS, 8, 1))
 
 
