@@ -148,8 +148,10 @@ class _Values:
                 self.may[key] = []
         else:
             self.last.pop(key, None)
-        if value not in self.may[key]:
-            self.may[key].append(value)
+        # A later life may write a key that the workload, once shrunk, has no more.
+        values = self.may.setdefault(key, [MISSING])
+        if value not in values:
+            values.append(value)
 
 
 class Chain:
@@ -327,7 +329,8 @@ class Chain:
             told = f"{when}, opening raises {first.opened}"
             yield violation(kind, "unavailable", None, told, ["opening succeeds"])
             return
-        for key, allowed in self._values.may.items():
+        for key in self.workload.keys:
+            allowed = self._values.may[key]
             got = first.values.get(key, MISSING)
             if got not in allowed:
                 kind = "crash-in-recovery" if many else "not-clean"

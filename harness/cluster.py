@@ -184,7 +184,7 @@ def remote(stress: Stress, task: Any) -> tuple[str, Any]:
         pool = Pool(
             1,
             begin,
-            stress,
+            stress.bare,
             silence_seconds=stress.silence_seconds,
             recycle=stress.recycle,
             memory_bytes=stress.memory_bytes,
@@ -231,7 +231,7 @@ class ClusterPool:
         """Do tasks until there are none, as `Pool.run`."""
         import distributed  # noqa: PLC0415 - an extra
 
-        shared = self.client.scatter(self.stress, broadcast=True, hash=False)
+        shared = self.client.scatter(self.stress.bare, broadcast=True, hash=False)
         running = distributed.as_completed(raise_errors=False)
         tasks: dict[str, Any] = {}
         while True:

@@ -14,6 +14,7 @@ import ctypes
 import faulthandler
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import tempfile
@@ -244,14 +245,21 @@ class Pool:
         worker.trace.unlink(missing_ok=True)
 
 
+_FRAMES: Final = 3
+_FRAME: Final = re.compile(r'  File "(?:.*/)?([^/"]+)", line (\d+) in (.+)')
+
+
 def _innermost(trace: Path) -> str:
-    """Give the line that a dying interpreter was in, from what `faulthandler` wrote."""
+    """Give the lines that a dying interpreter was in, from what `faulthandler` wrote.
+
+    Files by their last name alone: the same on every machine.
+    """
     try:
         lines = trace.read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    frames = [line.strip() for line in lines if line.startswith("  File ")]
-    return f", in {frames[0].removeprefix('File ')}" if frames else ""
+    frames = [":".join(found.groups()) for found in map(_FRAME.match, lines) if found]
+    return f", in {' < '.join(frames[:_FRAMES])}" if frames else ""
 
 
 # -- in the worker ----------------------------------------------------------------------------

@@ -118,7 +118,7 @@ class Engine:
         return Pool(
             stress.workers,
             start,
-            stress,
+            stress.bare,
             silence_seconds=stress.silence_seconds,
             recycle=stress.recycle,
             memory_bytes=stress.memory_bytes,
@@ -256,6 +256,7 @@ class Engine:
                 self.kept.settle(one, settled)
             else:
                 settled = Settled(one, 0)  # it ends the process that shrinks it: shown as found
+                self.kept.reproduction(one)
             known[one.id] = settled
             self.shrinking -= 1
             told(event)

@@ -43,6 +43,7 @@ FEATURES: Final[dict[str, str]] = {
     "restarts": "the store is shut down and opened again in between",
     "crash": "every crash state, or a sample of them, under some profiles",
     "mixed": "power cuts after a kill, too",
+    "compound": "a fault in the recovery from a crash, and a crash after a fault",
     "chain": "several processes in a row, each killed or losing power: crashes in recoveries",
     "full-disk": "chains: some of those processes find a disk with hardly any room",
     "failing-calls": "chains: system calls fail in some of those processes",
@@ -55,6 +56,7 @@ FEATURES: Final[dict[str, str]] = {
 CHAINED: Final = ("full-disk", "failing-calls")
 """Features that need a chain to be in."""
 
+_COSTLY: Final = ("crash", "mixed", "compound", "faults", "rot", "repetition")
 _SIZE_HUGE: Final = 200_000
 _KEYS: Final = ("a", "b", "c1", "d-2", "e.3", "long-name-of-a-key.0", "z9", "m_1", "k")
 _FIRST_VALUE: Final = 1
@@ -130,7 +132,7 @@ class Traits:
         if judged & {"atomicity", "durability", "recovery", "listing"}:
             found += ["crash", "mixed"]
         if "recovery" in judged:
-            found += ["chain", *CHAINED]
+            found += ["compound", "chain", *CHAINED]
         if "clean-failure" in judged:
             found.append("faults")
         if "integrity" in judged:
@@ -156,10 +158,10 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
         on.add(chooser.pick(doing))
     if on & set(CHAINED):
         on.add("chain")
-    if "mixed" in on and "crash" in possible:
+    if on & {"mixed", "compound"} and "crash" in possible:
         on.add("crash")
     # What runs the whole history once for each call has to have a short one.
-    heavy = on & {"faults", "rot", "repetition"}
+    heavy = on & {"compound", "faults", "rot", "repetition"}
     if heavy and on & {"long-history", "big-values"}:
         if chooser.integer(0, 1) and on & {"crash", "chain"}:
             on -= heavy
@@ -260,7 +262,7 @@ def plan_id(plan: RoundPlan) -> str:
 def plan_cost(plan: RoundPlan) -> int:
     """Estimate what a round costs, to divide rounds evenly."""
     calls = 6 * (len(plan.operations) + 1) + sum(step.size for step in plan.operations) // 4096
-    heavy = sum(name in plan.features for name in ("crash", "mixed", "faults", "rot", "repetition"))
+    heavy = sum(name in plan.features for name in _COSTLY)
     return calls * (heavy + 1) + plan.chains * (len(plan.operations) + 4)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
 
@@ -239,6 +239,11 @@ class Stress:
     silence_seconds: float = 300.0
     memory_bytes: int | None = 4 << 30
     recycle: int = 200
+
+    @property
+    def bare(self) -> Stress:
+        """The same with nothing loaded: what is sent to another process, which loads its own."""
+        return replace(self, plan=replace(self.plan))
 
     @cached_property
     def values(self) -> list[bytes]:

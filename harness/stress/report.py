@@ -21,6 +21,7 @@ _SHAPE = ("long-history", "many-keys", "big-values", "deletes", "restarts")
 _TESTS = {
     "crash": ("atomicity", "durability", "recovery", "listing"),
     "mixed": ("durability",),
+    "compound": ("recovery", "clean-failure"),
     "chain": ("recovery",),
     "full-disk": ("recovery", "clean-failure"),
     "failing-calls": ("recovery", "clean-failure"),

@@ -30,6 +30,9 @@ _FAULTS: dict[str, tuple[str, int]] = {
     "repetition": ("hygiene", 1000),
 }
 
+_COMPOUND_FAULTS = 300
+_COMPOUND_STATES = 20
+
 
 def run_round(stress: Stress, key: str, keep: Callable[[int, Candidate], None]) -> RoundRecord:
     """Carry out a round.
@@ -94,11 +97,17 @@ class _Round:
             recording = record(subject, workload, seed=plan.seed)
         self._calls(recording)
         if "crash" in features:
-            depth = Depth(budget=plan.budget, mixed="mixed" in features, faults=0)
+            depth = Depth(
+                budget=plan.budget,
+                mixed="mixed" in features,
+                faults=_COMPOUND_FAULTS,
+                compound=_COMPOUND_STATES if "compound" in features else 0,
+            )
             self._unit(recording, self._judged - set(INJECTED) - {"isolation"}, depth)
         for feature, (guarantee, faults) in _FAULTS.items():
             if feature in features and guarantee in self._judged:
-                depth = Depth(budget=plan.budget, mixed=False, faults=faults)
+                compound = _COMPOUND_STATES if "compound" in features else 0
+                depth = Depth(budget=plan.budget, mixed=False, faults=faults, compound=compound)
                 self._unit(recording, frozenset({guarantee}), depth)
         if plan.chains:
             self._chains(recording, features)
@@ -124,7 +133,7 @@ class _Round:
         total = Coverage()
         for part in found.coverage.values():
             total.add(part)
-        for guarantee in guarantees:
+        for guarantee in sorted(guarantees):
             coverage = found.injected.get(guarantee, Coverage() if guarantee in INJECTED else total)
             if exercised(guarantee, coverage):
                 self._exercised(guarantee, coverage.faults)

@@ -28,7 +28,7 @@ TRAITS = Traits(
 )
 
 
-PINNED = ["54493d8c81b1", "0faa4eb83355", "b5a8d0b15b4d"]
+PINNED = ["3ce91210fa2a", "aa732c3b7523", "2ad8418e72d1"]
 
 
 def test_a_round_follows_from_seed_and_number():
