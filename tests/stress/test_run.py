@@ -13,7 +13,7 @@ from stressing import FULL, RARE, ROOT, command, report_of, rounds_in, run, stre
 
 BROKEN = "scenarios.zoo.rename_without_fsync:broken"
 RIGHT = "scenarios.zoo.rename_without_fsync:fixed"
-ROUNDS = 30 if FULL else 8
+ROUNDS = 30 if FULL else 6
 
 
 @pytest.fixture(scope="module")
