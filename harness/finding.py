@@ -152,6 +152,8 @@ class Candidate:
         origin: The line that gave the culprit its bytes, where that is another one.
         published: See `Diagnosis`; so is ``repaired``.
         workloads: Names of all workloads that show it.
+        whole: File and function that would no longer show it if they replaced their file by way of
+            a temporary one, where that is proven.
     """
 
     guarantee: str
@@ -174,6 +176,7 @@ class Candidate:
     published: Site | None = None
     repaired: Site | None = None
     workloads: list[str] = field(default_factory=list)
+    whole: tuple[str, str] | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -1,23 +1,34 @@
 """Proving a fix: edit the trace as the change would, and judge every crash state again.
 
-A missing sync is a line that is not there, so the proof puts the call it would make into the trace,
-at every place where the culprit's line acts, and looks whether any crash state still breaks the
-guarantee. What the store reads from an image does not change, so recoveries already run are reused.
+The changes tried are those a person would think of, the smallest first: one sync more, a call left
+out or moved, two syncs more, a file replaced by way of a temporary one (`harness.edits`). What the
+store reads from an image does not change, so recoveries already run are reused. A power cut after a
+kill, and a crash during recovery, are judged with the same change made in every process's calls.
 """
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from msgspec import structs
-
 from harness.diagnose import Site
+from harness.edits import (
+    Change,
+    Changed,
+    after,
+    before,
+    dropped,
+    edited,
+    flushed,
+    linked,
+    moved,
+    replaced_whole,
+)
+from harness.errors import HarnessError
 from harness.examine import examine
 from harness.finding import Candidate
-from harness.history import Event, Recording, record
+from harness.history import Recording, record
 from harness.intercept import rerouted
 from harness.meter import Meter
 from harness.persistence import Model
@@ -25,24 +36,9 @@ from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
 from harness.report import Fix
 from harness.subjects import Subject
-from harness.trace import Create, Fsync, Link, Mkdir, Record, Rename, Unlink, Write, is_call
+from harness.trace import Call, Rename, Unlink
 
 __all__ = ["prove"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    """One change to try.
-
-    Attributes:
-        text: In words.
-        before: Calls to put before a record.
-        after: Calls to put after a record.
-    """
-
-    text: str
-    before: Callable[[Record], list[Record]]
-    after: Callable[[Record], list[Record]]
 
 
 def prove(
@@ -52,7 +48,7 @@ def prove(
     budget: int,
     meter: Meter | None = None,
 ) -> Fix | None:
-    """Look for the smallest change of syncs that mends a finding, and prove it on the trace.
+    """Look for the smallest change that mends a finding, and prove it on the trace.
 
     Args:
         subject: The store.
@@ -62,7 +58,8 @@ def prove(
         meter: Says when to stop; nothing is proven then.
 
     Returns:
-        The proven change; None where no sync mends it, or the case is not one of a single trace.
+        The proven change; None where none of those tried mends it, or the case is not one of a
+        single trace.
     """
     crash, meter = found.reproduction, meter or Meter()
     if crash.fault is not None or crash.rot is not None or crash.chain is not None:
@@ -81,116 +78,148 @@ def prove(
             writes=follow_values(subject, workload),
         )
 
-        def broken(run: Recording) -> int:
+        def broken(run: Recording, *, at_once: bool = False) -> int:
             count = 0
             for model in chosen:
                 _, sightings = examine(run, model, prober, budget=budget, mixed=False, meter=meter)
                 count += sightings.count(found.guarantee)
+                if count and at_once:
+                    break
             return count
 
-        before = broken(recording)
-        if not before:
+        violations = broken(recording)
+        if not violations:
             return None
-        for edit in _edits(found, found.culprit):
-            edited = _edited(recording, found.culprit, edit)
-            proven = edited is not None and not broken(edited)
-            if meter.where is not None:
-                return None  # what was judged is not all there is
-            if proven:
-                return Fix(
-                    change=edit.text,
-                    verified="trace",
-                    violations_before=before,
-                    violations_after=0,
-                )
+
+        def mends(change: Change) -> bool:
+            try:
+                run = edited(recording, change)
+                mended = run is not None and not broken(run, at_once=True)
+            except HarnessError:
+                return False
+            # Where time ran out, what was judged is not all there is.
+            return mended and meter.where is None
+
+        def proven(text: str) -> Fix:
+            return Fix(
+                change=text, verified="trace", violations_before=violations, violations_after=0
+            )
+
+        for text, change in _changes(found, found.culprit, recording):
+            if mends(change):
+                return proven(text)
+        text, change = _whole(found.culprit)
+        if mends(change):
+            found.whole = found.culprit.file, found.culprit.function
+            # Where something has to be lost first, a checksum does it as well: that is no proof
+            # that the smallest change is this one.
+            if found.cause == "exposed" and not found.lost:
+                return proven(text)
     return None
 
 
-def _edits(found: Candidate, culprit: Site) -> Iterator[_Edit]:
-    """Propose changes, the smallest first."""
-    at = f"{PurePosixPath(culprit.file).name}:{culprit.line}"
-    file_before = _Edit(f"fsync the file before {at}", _sync_source, _nothing)
-    file_after = _Edit(f"fsync the file after {at}", _nothing, _sync_file)
-    directory_after = _Edit(f"fsync the directory after {at}", _nothing, _sync_directory)
+def _changes(found: Candidate, culprit: Site, recording: Recording) -> Iterator[tuple[str, Change]]:
+    """Propose changes, the smallest first: one call, two calls, a protocol."""
+    at, missing = _at(culprit), found.missing
+    publisher = found.published or culprit
+    if found.published is not None:
+        yield f"flush the file before {at} syncs it", flushed(culprit)
+    acts = [
+        one
+        for one in recording.records
+        if isinstance(one, Call)
+        and any((f, n) == (culprit.file, culprit.line) for f, n, _ in one.at)
+    ]
+    file_first = (_text_before(publisher, missing, acts), before(publisher, missing))
+    directory = (f"fsync the directory after {at}", after(culprit, directory=True))
+    file_then = (f"fsync the file after {at}", after(culprit, file=True))
     if found.cause == "reordered":
-        yield file_before
-    yield directory_after
-    yield file_after
+        yield file_first
+    yield directory
+    yield file_then
     if found.cause != "reordered":
-        yield file_before
-    yield _Edit(
-        f"fsync the file before {at} and the directory after it", _sync_source, _sync_directory
+        yield file_first
+    if found.repaired is not None:
+        if any(isinstance(one, Unlink) for one in acts):
+            yield f"leave out {at}: {_at(found.repaired)} replaces the old file", dropped(culprit)
+        if any(isinstance(one, Rename) for one in acts):
+            yield f"link instead of renaming at {at}, so that the name stays", linked(culprit)
+    for first, second in _neighbours(culprit, recording):
+        yield f"move {_at(first)} after {_at(second)}", moved(first, second)
+    yield (
+        f"fsync the file before {at} and the directory after it",
+        _both(before(culprit, missing), after(culprit, directory=True)),
     )
-    yield _Edit(
+    yield (
         f"fsync the file and then its directory after {at}",
-        _nothing,
-        lambda record: _sync_file(record) + _sync_directory(record),
+        after(culprit, file=True, directory=True),
     )
 
 
-def _nothing(record: Record) -> list[Record]:
-    del record
-    return []
+def _whole(culprit: Site) -> tuple[str, Change]:
+    """Propose that the function writes its file by way of a temporary one."""
+    text = "write a temporary file, fsync it, rename it into place and fsync the directory in "
+    whole = replaced_whole(culprit.file, culprit.function)
+    return f"{text}{culprit.function} ({_at(culprit)})", whole
 
 
-def _sync_source(record: Record) -> list[Record]:
-    """Sync the file that a rename or link is about to publish."""
-    return [Fsync(path=record.src)] if isinstance(record, Rename | Link) else []
+def _at(site: Site) -> str:
+    return f"{PurePosixPath(site.file).name}:{site.line}"
 
 
-def _sync_file(record: Record) -> list[Record]:
-    """Sync the file that a call changed."""
-    if isinstance(record, Write):
-        return [Fsync(path=record.path, ino=record.ino)]
-    if isinstance(record, Rename):
-        return [Fsync(path=record.dst)]
-    return []
+def _text_before(publisher: Site, missing: Site | None, acts: Sequence[Call]) -> str:
+    if missing is None or any(isinstance(one, Rename) for one in acts) or not acts:
+        return f"fsync the file before {_at(publisher)}"
+    return f"fsync the file that {_at(missing)} writes before {_at(publisher)}"
 
 
-def _sync_directory(record: Record) -> list[Record]:
-    """Sync the directories in which a call changed a name."""
-    match record:
-        case Rename(src=src, dst=dst):
-            paths = [dst, src]
-        case Link(dst=path) | Unlink(path=path) | Create(path=path) | Mkdir(path=path):
-            paths = [path]
-        case _:
-            return []
-    parents = dict.fromkeys(posixpath.dirname(path) or "." for path in paths)
-    return [Fsync(path=parent, dir=True) for parent in parents]
+def _both(first: Change, second: Change) -> Change:
+    """Carry out two changes that put calls in, the second's after the calls they follow."""
+
+    def change(recording: Recording) -> Changed | None:
+        one, two = first(recording), second(recording)
+        if one is None or two is None:
+            return None
+        known = {id(record) for record in recording.records}
+        follow: dict[int, Changed] = {}
+        last = 0
+        for made, home in two:
+            if id(made) in known:
+                last = id(made)
+            else:
+                follow.setdefault(last, []).append((made, home))
+        result: Changed = []
+        for made, home in one:
+            result.append((made, home))
+            result += follow.get(id(made), [])
+        return result
+
+    return change
 
 
-def _edited(recording: Recording, culprit: Site, edit: _Edit) -> Recording | None:
-    """Put an edit's calls into a run, wherever the culprit's line acts."""
-    records: list[Record] = []
-    inserted: list[int] = []
-    calls = 0
-    for one in recording.records:
-        if not is_call(one):
-            records.append(one)
+def _neighbours(culprit: Site, recording: Recording) -> Iterator[tuple[Site, Site]]:
+    """Find statements of one function of which one makes the culprit's call, and the next follows.
+
+    The outermost function first: what a person would swap are two steps of the protocol.
+    """
+    seen = set()
+    calls = [one for one in recording.records if isinstance(one, Call) and one.at]
+    for number, one in enumerate(calls):
+        depth = next(
+            (d for d, (f, n, _) in enumerate(one.at) if (f, n) == (culprit.file, culprit.line)),
+            None,
+        )
+        if depth is None:
             continue
-        here = not one.error and any(
-            (file, line) == (culprit.file, culprit.line) for file, line, _ in one.at
-        )
-        before = edit.before(one) if here else []
-        after = edit.after(one) if here else []
-        # Places in half calls, so that a call put in beside an operation's first or last one is
-        # inside it: odd before the next call, even after the last.
-        inserted += [2 * calls + 1] * len(before) + [2 * calls + 2] * len(after)
-        records += [*before, one, *after]
-        calls += 1
-    if not inserted:
-        return None
-
-    def moved(event: Event) -> Event:
-        return replace(
-            event,
-            invoked=event.invoked + sum(place <= 2 * event.invoked for place in inserted),
-            returned=event.returned + sum(place <= 2 * event.returned for place in inserted),
-        )
-
-    return replace(
-        recording,
-        records=[structs.replace(one, i=number) for number, one in enumerate(records, 1)],
-        events=[moved(event) for event in recording.events],
-    )
+        for file, line, function in reversed(one.at[depth:]):
+            for later in calls[number + 1 :]:
+                other = next(((f, n) for f, n, g in later.at if (f, g) == (file, function)), None)
+                if other is None:
+                    break
+                if other[1] > line and (line, other) not in seen:
+                    seen.add((line, other))
+                    yield (
+                        Site(file, line, function, "", ""),
+                        replace(culprit, file=file, line=other[1], function=function),
+                    )
+                    break

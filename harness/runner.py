@@ -634,6 +634,32 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
     return Settled(small, replayed, fix)
 
 
+def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
+    """Join what one change mends: of one guarantee, that is one cause, seen from several lines."""
+    kept: list[Settled] = []
+    for one in settled:
+        known = next((other for other in kept if _same_cause(other, one)), None)
+        if known is None:
+            kept.append(one)
+            continue
+        into, more = known.candidate, one.candidate
+        for name, count in more.profiles.items():
+            into.profiles[name] = into.profiles.get(name, 0) + count
+        into.workloads = list(dict.fromkeys([*into.workloads, *more.workloads]))
+    return kept
+
+
+def _same_cause(known: Settled, other: Settled) -> bool:
+    one, two = known.candidate, other.candidate
+    if one.guarantee != two.guarantee or min(known.replayed, other.replayed) < _REPLAYS:
+        return False
+    if known.fix is None:
+        return False
+    if other.fix is not None and known.fix.change == other.fix.change:
+        return True
+    return one.whole is not None and one.whole == two.whole
+
+
 def write_up(
     profiles: Sequence[str], settled: Iterable[Settled]
 ) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
@@ -648,7 +674,7 @@ def write_up(
         not replay.
     """
     findings, repros, unsteady = [], {}, []
-    for one in settled:
+    for one in of_one_cause(settled):
         small = one.candidate
         if one.replayed < _REPLAYS:
             unsteady.append(

@@ -222,4 +222,8 @@ def suggestion(found: Candidate) -> str:
         if any("name " in part for _, part in found.lost[:1]):
             return f"fsync the directory after {at}, before the operation returns"
         return f"fsync the file after {at}, before the operation returns"
+    if found.guarantee == "listing":
+        return f"leave what {at} makes out of the list until it is whole"
+    if found.cause == "exposed" and found.lost:
+        return f"checksum what {at} writes, so that recovery tells half of it from the whole"
     return f"write a temporary file, fsync it and rename it into place instead of {at}"

@@ -48,6 +48,7 @@ ORDER = [
         "replay",
         "pasted",
         "shrink",
+        "edits",
         "fix",
         "story",
         "exhibit",

@@ -34,7 +34,33 @@ def test_a_missing_sync_is_found_and_proven(store: str, guarantee: str, words: s
     assert after == 0
 
 
-def test_what_no_sync_mends_is_not_called_proven() -> None:
-    for change, verified, _, after in fixes("scenarios.zoo.truncate_in_place:broken", "atomicity"):
-        assert verified is None, change
-        assert after is None
+@pytest.mark.parametrize(
+    ("store", "guarantee", "words"),
+    [
+        ("backup_by_rename", "atomicity", "link instead of renaming at"),
+        ("fsync_before_flush", "atomicity", "flush the file before"),
+        ("index_before_data", "listing", "move index_before_data.py:26 after"),
+        ("journal_removed_too_early", "atomicity", "fsync the file that"),
+        ("truncate_in_place", "atomicity", "write a temporary file"),
+        ("unlink_before_rename", "atomicity", "leave out unlink_before_rename.py:33"),
+    ],
+)
+def test_a_change_of_order_or_protocol_is_found_and_proven(
+    store: str, guarantee: str, words: str
+) -> None:
+    fix = fixes(f"scenarios.zoo.{store}:broken", guarantee)[0]
+    assert fix[0].startswith(words)
+    assert (fix[1], fix[3]) == ("trace", 0)
+
+
+def test_what_no_change_of_calls_mends_is_not_called_proven() -> None:
+    store = "scenarios.zoo.slots_without_checksum:broken"
+    ((change, verified, _, after),) = fixes(store, "atomicity")
+    assert change.startswith("checksum what")
+    assert verified is None
+    assert after is None
+
+
+def test_what_one_change_mends_is_one_finding() -> None:
+    # An in-place overwrite shows from three of its lines: made, half written, cut too early.
+    assert len(fixes("scenarios.zoo.overwrite_keeps_old_tail:broken", "atomicity")) == 1
