@@ -52,12 +52,14 @@ class GivingRecorder(Recorder):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Listen to who writes, inside the block."""
-        before = sys.getprofile()
+        if sys.getprofile() is not None:
+            yield  # a profiler runs, and one like cProfile could not be put back
+            return
         sys.setprofile(self._event)
         try:
             yield
         finally:
-            sys.setprofile(before)
+            sys.setprofile(None)
             self._writing = self._giving = None
 
     def _event(self, frame: FrameType, event: str, argument: Any) -> None:

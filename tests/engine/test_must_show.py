@@ -194,7 +194,7 @@ def test_a_rename_onto_a_fresh_name_without_a_sync_is_safe_nowhere(bare, profile
     assert "os.rename(" in found.culprit.source
 
 
-@pytest.mark.parametrize("profile", ["kill", "ordered", "ext4", "xfs", "btrfs", "posix"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_a_name_that_is_never_synced_is_lost_everywhere_but_in_a_kill(profile):
     once = Workload("once", (write("a", NEW),), (write("a", OLD),))
     found = judged("scenarios.zoo.no_directory_sync:broken", once, profile, "durability")
@@ -216,11 +216,11 @@ def test_a_name_that_is_never_synced_is_lost_everywhere_but_in_a_kill(profile):
 def test_a_later_sync_of_another_file_brings_the_name_where_that_filesystem_does(profile, lost):
     # The second write syncs its own file before its own name: a journal takes all names along.
     # Temporary names are never used twice here: one that is would take the rename before it along.
-    subject = load(f"{WEAKENED}:no_directory_sync")
     twice = Workload("twice", (write("a", NEW), write("b", NEW)), (write("a", OLD),))
-    recording = record(subject, twice)
-    second = next(event for event in recording.events if event.operation.key == "b")
     with rerouted(), quiet():
+        subject = load(f"{WEAKENED}:no_directory_sync")
+        recording = record(subject, twice)
+        second = next(event for event in recording.events if event.operation.key == "b")
         prober = Prober(subject, twice.keys, follow=False)
         model = PROFILES[profile]
         examination = Examination(recording, model, recording.records, recording.events, prober)
