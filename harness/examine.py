@@ -370,11 +370,12 @@ def examine(
     if mixed:
         calls = examination.constraints.effects.calls
         chosen = _kills(calls)
-        coverage.exhaustive = coverage.exhaustive and len(chosen) == calls
+        if len(chosen) < calls:
+            # Nobody has counted what the kills that are left out would lead to.
+            coverage.exhaustive, coverage.possible = False, None
         for number, calls_done in enumerate(chosen):
             share = half + half * number / len(chosen)
             if meter.over(share):
-                # Nobody has counted what the kills that are left would lead to.
                 coverage.exhaustive, coverage.possible = False, None
                 break
             successor = after_kill(examination, calls_done)

@@ -21,6 +21,7 @@ from harness.history import Recording
 from harness.image import Image
 from harness.injected import Amount, injected_candidate
 from harness.live import Faulted, images_of, run_faulted, seen_in
+from harness.meter import Meter
 from harness.oracle import Violation
 from harness.persistence import Model
 from harness.power_cuts import Broken
@@ -40,7 +41,11 @@ _AGAIN: Final = 1 << 20
 
 
 def fail_calls(
-    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+    recording: Recording,
+    models: tuple[Model, ...],
+    amount: Amount,
+    coverage: Coverage,
+    meter: Meter,
 ) -> tuple[list[Candidate], int]:
     """Inject failing calls and full disks into one workload.
 
@@ -49,6 +54,7 @@ def fail_calls(
         models: The persistence models.
         amount: How many faults.
         coverage: Filled in.
+        meter: Says when to stop.
 
     Returns:
         The causes found, and how many recoveries were run.
@@ -62,7 +68,7 @@ def fail_calls(
     chosen = list(given) or _every(recording, amount, coverage)
     judge = FailureJudge(recording, models, amount.cuts(recording.workload))
     groups: dict[tuple[str, str, str], list[tuple[Faulted, Broken]]] = {}
-    for one in chosen:
+    for one in meter.each(chosen):
         fault = one.call
         assert fault is not None
         for reverts, concerned in _variants(fault, models):
@@ -77,7 +83,7 @@ def fail_calls(
                 key = broken.violation.kind, entry[0], entry[2]
                 groups.setdefault(key, []).append((run, broken))
     coverage.states = coverage.judged = judge.crashes
-    coverage.exhaustive = coverage.exhaustive and judge.exhaustive
+    coverage.exhaustive = coverage.exhaustive and judge.exhaustive and meter.where is None
     coverage.sampled = int(not coverage.exhaustive)
     return [_failure(recording, group) for group in groups.values()], judge.executed
 

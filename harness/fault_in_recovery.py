@@ -25,6 +25,7 @@ from harness.history import DIRECTORY, Recording
 from harness.image import BootSource
 from harness.intercept import active
 from harness.live import CALLS_MAX, attempt
+from harness.meter import Meter
 from harness.oracle import Judge, Segment, Severity, Violation, severity_of, show
 from harness.persistence import Model, constrain
 from harness.quiet import bury
@@ -120,7 +121,13 @@ class RecoveryFaults:
         self.executed = 0
 
     def judge(
-        self, model: Model, budget: int, coverage: Coverage, at: int | None = None
+        self,
+        model: Model,
+        budget: int,
+        coverage: Coverage,
+        at: int | None = None,
+        *,
+        meter: Meter | None = None,
     ) -> Iterator[Struck]:
         """Judge every crash state under a model, with each fault in its recovery.
 
@@ -129,7 +136,9 @@ class RecoveryFaults:
             budget: Sets of effects visited before sampling.
             coverage: Gets how many faults fired, and whether all crash states were visited.
             at: The one moment of the crash, in half calls; None for all there are.
+            meter: Says when to stop.
         """
+        meter = meter or Meter()
         explorer = Explorer(
             constrain(self._recording.effects, model),
             budget=budget,
@@ -137,6 +146,9 @@ class RecoveryFaults:
             at=at,
         )
         for state in explorer.states():
+            if meter.over():
+                explorer.stop()
+                break
             yield from self.state(explorer, state, coverage)
         coverage.in_recovery_exhaustive = (
             coverage.in_recovery_exhaustive and explorer.exhaustive and not self._short

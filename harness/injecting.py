@@ -21,6 +21,7 @@ from harness.given import cut_text, give
 from harness.history import Recording
 from harness.hygiene import judge_repeated, parse_repeated, repetitions
 from harness.injected import Amount, injected_candidate
+from harness.meter import Meter
 from harness.oracle import INJECTED, Violation
 from harness.persistence import Model
 from harness.rot import damages, judge_damage, parse_damage, reader_of, stored
@@ -46,7 +47,11 @@ class Injected:
 
 
 def inject(
-    recording: Recording, models: tuple[Model, ...], guarantees: frozenset[str], amount: Amount
+    recording: Recording,
+    models: tuple[Model, ...],
+    guarantees: frozenset[str],
+    amount: Amount,
+    meter: Meter | None = None,
 ) -> Injected:
     """Inject every fault into one workload.
 
@@ -55,12 +60,13 @@ def inject(
         models: The persistence models.
         guarantees: Which promises to judge.
         amount: How many faults.
+        meter: Says when to stop; what was found by then is in the result.
     """
-    result = Injected()
+    result, meter = Injected(), meter or Meter()
     parts: dict[str, Callable[[Coverage], tuple[list[Candidate], int]]] = {
-        "clean-failure": lambda coverage: fail_calls(recording, models, amount, coverage),
-        "integrity": lambda coverage: _rot(recording, models, amount, coverage),
-        "hygiene": lambda coverage: _repeated(recording, models, amount, coverage),
+        "clean-failure": lambda coverage: fail_calls(recording, models, amount, coverage, meter),
+        "integrity": lambda coverage: _rot(recording, models, amount, coverage, meter),
+        "hygiene": lambda coverage: _repeated(recording, models, amount, coverage, meter),
     }
     assert tuple(parts) == INJECTED
     for guarantee, part in parts.items():
@@ -98,7 +104,11 @@ def inject_again(
 
 
 def _rot(
-    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+    recording: Recording,
+    models: tuple[Model, ...],
+    amount: Amount,
+    coverage: Coverage,
+    meter: Meter,
 ) -> tuple[list[Candidate], int]:
     if amount.leaves_out(recording.workload):
         coverage.left_out = 1
@@ -117,7 +127,7 @@ def _rot(
     names = dict.fromkeys((model.name for model in models), 1)
     found: list[Candidate] = []
     counts: dict[str, Candidate] = {}
-    for damage in chosen:
+    for damage in meter.each(chosen):
         coverage.faults += 1
         if str(damage) in coverage.fired:
             coverage.fired[str(damage)] += 1
@@ -139,11 +149,16 @@ def _rot(
             counts[violation.kind] = one
             found.append(one)
     coverage.states = coverage.judged = coverage.faults
+    coverage.exhaustive = coverage.exhaustive and meter.where is None
     return found, coverage.faults
 
 
 def _repeated(
-    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+    recording: Recording,
+    models: tuple[Model, ...],
+    amount: Amount,
+    coverage: Coverage,
+    meter: Meter,
 ) -> tuple[list[Candidate], int]:
     if amount.leaves_out(recording.workload):
         coverage.left_out = 1
@@ -155,7 +170,7 @@ def _repeated(
     chosen = [one for one in given if one.strikes(recording)] if given else every
     coverage.exhaustive = amount.everything
     coverage.sampled = int(not amount.everything)
-    for repeated in chosen:
+    for repeated in meter.each(chosen):
         coverage.faults += 1
         if str(repeated) in coverage.fired:
             coverage.fired[str(repeated)] += 1
@@ -172,6 +187,7 @@ def _repeated(
             )
             found = merge(found, [one])
     coverage.states = coverage.judged = coverage.faults
+    coverage.exhaustive = coverage.exhaustive and meter.where is None
     coverage.possible = coverage.faults if coverage.exhaustive else None
     return found, coverage.faults
 
@@ -184,6 +200,7 @@ def inject_in_recovery(
     models: tuple[Model, ...],
     amount: Amount,
     coverage: dict[str, Coverage],
+    meter: Meter | None = None,
 ) -> Injected:
     """Crash everywhere, and inject each fault into the recovery from that.
 
@@ -192,8 +209,9 @@ def inject_in_recovery(
         models: The persistence models.
         amount: How many faults, and of which crash states.
         coverage: For each model, added to.
+        meter: Says when to stop; what was found by then is in the result.
     """
-    result = Injected()
+    result, meter = Injected(), meter or Meter()
     given = amount.given("recovery")
     budget = amount.recoveries(recording.workload)
     if not budget:
@@ -203,7 +221,7 @@ def inject_in_recovery(
     if not given:
         faults = RecoveryFaults(recording, short=not amount.everything)
         for model in models:
-            struck = faults.judge(model, budget, coverage[model.name])
+            struck = faults.judge(model, budget, coverage[model.name], meter=meter)
             result.candidates += _in_recovery(recording, faults, model, struck)
         result.executed = faults.executed
         return result
@@ -213,7 +231,7 @@ def inject_in_recovery(
         for model in models:
             known = coverage[model.name]
             before = known.in_recovery
-            struck = faults.judge(model, budget, known, one.at)
+            struck = faults.judge(model, budget, known, one.at, meter=meter)
             result.candidates += _in_recovery(recording, faults, model, struck)
             known.fired[one.text] = known.fired.get(one.text, 0) + known.in_recovery - before
             known.states += known.in_recovery - before

@@ -10,12 +10,14 @@ on it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from harness.explore import CrashState, Explorer
 
 __all__ = ["Meter", "Standing"]
+
+T = TypeVar("T")
 
 _TELL_SECONDS: Final = 0.2
 """Time between two signs of life: a bar moves, and nobody takes the worker for dead."""
@@ -141,6 +143,13 @@ class Meter:
             yield state
         if explorer.possible is not None:
             self._possible = before + explorer.possible
+
+    def each(self, faults: Sequence[T]) -> Iterator[T]:
+        """Yield what is to be injected, until there is no more or the time is up."""
+        for number, one in enumerate(faults):
+            if self.over(number / len(faults)):
+                return
+            yield one
 
     def end(self) -> None:
         """Tell where the unit stands at its end."""

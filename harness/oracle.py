@@ -203,13 +203,15 @@ class Judge:
         if value in allowed:
             return
         history = self.history(key)
-        rollback = any(version.value == value for version in history.seen(segment))
+        seen = [version.value for version in history.seen(segment)]
+        rollback = value in seen
         concerns = history.acknowledged(segment).event
         destroyer = None
         if segment.in_flight is not None:
             earlier = before(segment)
             if earlier is not None and (
-                earlier.opened is not None or earlier.values.get(key, MISSING) != value
+                earlier.opened is not None
+                or not _older(earlier.values.get(key, MISSING), value, seen)
             ):
                 destroyer = segment.in_flight
         kind, severity = self._classify(key, value, rollback=rollback)
@@ -437,6 +439,23 @@ class Judge:
                     show(value),
                     key,
                 )
+
+
+def _older(one: Outcome, value: Outcome, versions: list[Outcome]) -> bool:
+    """Tell whether a reading is no newer than another: the same, or what it was before that.
+
+    An operation cannot have destroyed what would have read even older without it: a log's append
+    may bring earlier ones of the same page along.
+    """
+    if one == value:
+        return True
+    return value in versions and (
+        one not in versions or _newest(one, versions) < _newest(value, versions)
+    )
+
+
+def _newest(value: Outcome, versions: list[Outcome]) -> int:
+    return len(versions) - 1 - versions[::-1].index(value)
 
 
 def severity_of(outcome: Outcome) -> Severity:

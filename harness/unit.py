@@ -106,7 +106,7 @@ def run_unit(
     crashing = guarantees - set(INJECTED) and not depth.only
     crashes = [model.name for model in models] if crashing else []
     injections = [name for name in INJECTED if name in guarantees]
-    parts = len(crashes) + len(injections)
+    parts = max(len(crashes) + len(injections), 1)
     with rerouted(), quiet():
         recording = record(subject, workload, seed=seed)
         prober = Prober(
@@ -143,38 +143,38 @@ def run_unit(
         result.executed, result.reused = prober.executed, prober.reused
         if depth.only:
             result.coverage = {model.name: Coverage(workloads=1) for model in models}
+        crashed = [name for name in result.coverage if name not in crashes]
         if "recovery" in guarantees:
-            meter.begin(
-                "at faults during recovery", *[(parts - len(injections)) / max(parts, 1)] * 2
-            )
-        if "recovery" in guarantees and meter.over():
-            crashes = list(result.coverage)
-        elif "recovery" in guarantees:
+            meter.begin("at faults during recovery", len(crashed) / parts, len(crashed) / parts)
             judged = tuple(model for model in models if model.name in result.coverage)
             try:
-                more = inject_in_recovery(recording, judged, amount, result.coverage)
+                more = inject_in_recovery(recording, judged, amount, result.coverage, meter)
                 result.candidates = merge(result.candidates, more.candidates)
                 prober.executed += more.executed
                 result.executed = prober.executed
             except SimulationError as error:
                 result.errors |= dict.fromkeys(result.coverage, " ".join(str(error).split()))
+            if meter.where is not None:
+                crashes += crashed
         for number, guarantee in enumerate(tuple(injections), parts - len(injections)):
             meter.begin(f"at faults for {guarantee}", number / parts, (number + 1) / parts)
             if meter.over():
                 break
-            injected = inject(recording, models, frozenset({guarantee}), amount)
+            injected = inject(recording, models, frozenset({guarantee}), amount, meter)
             result.candidates = merge(result.candidates, injected.candidates)
             result.injected |= injected.coverage
             result.executed += injected.executed
             result.errors |= injected.errors
             meter.found(len(result.candidates))
-            injections.remove(guarantee)
+            if meter.where is None:
+                injections.remove(guarantee)
         if prober.distrust is not None:
             result.notes.add(prober.distrust)
     meter.found(len(result.candidates))
     meter.end()
     if meter.where is not None:
-        result.stopped, result.unfinished = meter.where, [*crashes, *injections]
+        late = [model.name for model in models if model.name in crashes]
+        result.stopped, result.unfinished = meter.where, [*late, *injections]
     return result
 
 

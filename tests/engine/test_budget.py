@@ -22,9 +22,9 @@ from harness.workloads import standing
 
 BROKEN = "scenarios.zoo.rename_without_fsync:broken"
 FIXED = "scenarios.zoo.rename_without_fsync:fixed"
-CRASHES = ("atomicity", "durability", "recovery", "listing")
+CRASHES = ("atomicity", "durability", "listing")
 MODELS = tuple(PROFILES.values())
-DEPTH = Depth(budget=60, mixed=True)
+DEPTH = Depth(budget=60, mixed=True, compound=300)
 OVERWRITE = next(workload for workload in standing() if workload.name == "overwrite")
 
 
@@ -90,6 +90,13 @@ def test_a_unit_keeps_what_it_found_before_the_time_was_up(seconds):
             assert some.coverage[name].judged < everything.coverage[name].judged
     if finished:
         assert f"under {some.unfinished[0]}" in some.stopped
+
+
+@pytest.mark.usefixtures("looks")
+def test_no_profile_is_done_with_before_its_recoveries_met_every_fault():
+    result = run(FIXED, Meter(until=410.0), ("recovery",))
+    assert result.stopped == "at faults during recovery"
+    assert result.unfinished == [model.name for model in MODELS]
 
 
 @pytest.mark.usefixtures("looks")

@@ -174,6 +174,16 @@ def test_an_overwrite_in_flight_that_falls_back_behind_the_acknowledged_value_de
     assert found == [("durability", "lost", "data-loss")]
 
 
+def test_an_operation_in_flight_that_brings_a_key_forward_destroyed_nothing():
+    # A log's append may bring earlier ones of the same page along, and still not all of them.
+    one = judge(write("a", A1), write("a", A2), write("b", B1), initial={"a": A3})
+    for before in (A3, TORN, DAMAGED):
+        found = seen(one, {"a": A1}, during(3), before={"a": before})
+        assert found == [("durability", "lost", "data-loss")]
+    found = seen(one, {"a": A3}, during(3), before={"a": A1})
+    assert found == [("atomicity", "lost", "data-loss")]
+
+
 def test_values_of_operations_yet_to_come_are_not_right():
     one = judge(write("a", A1), write("a", A2))
     found = seen(one, {"a": A2}, during(1), before={"a": MISSING})
