@@ -56,6 +56,8 @@ class Coverage:
         in_recovery_exhaustive: Whether every fault was tried in the recovery of every crash state.
         left_out: Workloads that were not tried at all, to stay within the effort.
         fired: How often each fault fired that was asked for by itself.
+        bound: Up to where the search went, in words, where that is not the states alone.
+        doubt: What it could not tell, in words.
     """
 
     workloads: int = 0
@@ -72,6 +74,8 @@ class Coverage:
     in_recovery_exhaustive: bool = True
     left_out: int = 0
     fired: dict[str, int] = field(default_factory=dict)
+    bound: str = ""
+    doubt: str = ""
 
     def add(self, other: Coverage) -> None:
         """Add another workload's."""
@@ -93,6 +97,8 @@ class Coverage:
         self.left_out += other.left_out
         for text, count in other.fired.items():
             self.fired[text] = self.fired.get(text, 0) + count
+        self.bound = self.bound or other.bound
+        self.doubt = self.doubt or other.doubt
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ __all__ = [
     "Candidate",
     "Crash",
     "Life",
+    "Raced",
     "Reproduction",
     "candidate",
     "crash_of",
@@ -74,6 +75,30 @@ class Life(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     cut: Crash | None = None
 
 
+class Raced(msgspec.Struct, kw_only=True, frozen=True):
+    """Several writers, and the order of their steps.
+
+    Attributes:
+        mode: Processes on one directory, or threads on one store.
+        writers: What each writer does.
+        schedule: Who makes which step, and who is killed where; ``harness.isolation.schedules``.
+        failing: The call that fails: its writer's letter, and which of its calls that can.
+        cut: Whether the machine loses power, as ``crash`` says.
+        recovering: The order in which two processes then recover at once, if it takes that.
+        timeline: The same told as turns.
+        cycle: Who waits for whom, in a deadlock.
+    """
+
+    mode: Literal["processes", "threads"]
+    writers: list[list[OperationRecord]]
+    schedule: str
+    failing: tuple[str, int] | None = None
+    cut: bool = False
+    recovering: str | None = None
+    timeline: list[str] = []
+    cycle: str | None = None
+
+
 class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
     """Everything that one finding needs to happen again.
 
@@ -94,6 +119,7 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
         fault: The failing call, full disk or repetition, where that is what it takes.
         rot: The damage to what is stored, where that is.
         chain: The lives of the store's processes, where several faults follow on each other.
+        race: The writers and their schedule, where there are several.
     """
 
     schema: Literal["checkpoint-harness/repro/1"] = REPRO_SCHEMA
@@ -114,6 +140,7 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
     fault: str | None = None
     rot: str | None = None
     chain: list[Life] | None = None
+    race: Raced | None = None
 
     def workload(self) -> Workload:
         """Give the operations as a workload."""
@@ -191,6 +218,9 @@ class Candidate:
 
     @property
     def _sort(self) -> str:
+        if self.guarantee == "isolation":
+            # What one line leaves open shows in many ways; waiting for ever is another matter.
+            return "deadlock" if self.kind == "deadlock" else "race"
         torn = self.cause != "lost" and self.guarantee in ("atomicity", "durability")
         return "torn" if torn else self.kind
 
@@ -212,7 +242,10 @@ class Candidate:
         """How bad and how complicated the case is; the simplest of the worst is shown."""
         operations = self.reproduction.operations
         lives = self.reproduction.chain or []
+        race = self.reproduction.race
         return (
+            # Of a race the shortest schedule, whatever it shows: that is what a person follows.
+            0 if race is None else len(race.schedule.split()) + 2 * race.cut,
             SEVERITIES.index(self.severity),
             len(operations) + 2 * (self.reproduction.kill_at is not None) + 2 * len(lives),
             self.reproduction.second is not None,

@@ -12,8 +12,9 @@ from typing import Final
 from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.intercept import rerouted
+from harness.isolation.races import Race
 from harness.ops import Workload
-from harness.oracle import INJECTED
+from harness.oracle import INJECTED, RACED, place_of
 from harness.report import FindingRecord, Verdict
 from harness.runner import Plan, finish, verdict_of
 from harness.unit import UnitResult, merge, run_unit
@@ -117,7 +118,7 @@ class Gate:
         verdict = verdict_of(
             guarantee,
             profile,
-            self._coverage.get(place, Coverage()),
+            self._coverage.get(place_of(guarantee, profile), Coverage()),
             findings,
             planned.errors,
             unsteady,
@@ -137,7 +138,9 @@ class Gate:
     def _run(self, workload: Workload, place: str, fault: str | None = None) -> UnitResult:
         """Judge one workload by crashes under one profile, or by the faults of one guarantee."""
         plan = self.plan
-        if place in INJECTED:
+        if isinstance(workload, Race) is not (place == RACED):
+            return UnitResult()
+        if place in (*INJECTED, RACED):
             models, guarantees = plan.models, frozenset({place})
         else:
             models = tuple(model for model in plan.models if model.name == place)
@@ -157,5 +160,8 @@ class Gate:
 
 
 def _place(guarantee: str, profile: str) -> str:
-    """Name what is judged together: a profile, or a guarantee that hardly depends on one."""
-    return guarantee if guarantee in INJECTED else profile
+    """Name what is run together: a profile, or a guarantee that hardly depends on one.
+
+    A race is run once for all profiles, too: only the power cuts in it differ.
+    """
+    return guarantee if guarantee in (*INJECTED, RACED) else profile

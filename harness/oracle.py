@@ -26,11 +26,13 @@ from harness.subjects import MISSING, Outcome, Raised
 __all__ = [
     "GUARANTEES",
     "INJECTED",
+    "RACED",
     "SEVERITIES",
     "Judge",
     "Segment",
     "Severity",
     "Violation",
+    "place_of",
     "severity_of",
     "show",
 ]
@@ -56,6 +58,8 @@ GUARANTEES: Final = {
     "raises, or says that there is none",
     "clean-failure": "when a system call fails the operation raises or really took full effect, "
     "and the store works on without a restart",
+    "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
+    "crashes in it durably so; nobody fails or waits for ever",
     "hygiene": "crashes and failures leave a bounded number of stray files and no open descriptor",
 }
 """Those this version judges, each with its promise in a line."""
@@ -64,6 +68,21 @@ GUARANTEES: Final = {
 INJECTED: Final = ("clean-failure", "integrity", "hygiene")
 """Those of them that are about other faults than crashes; what a filesystem may lose hardly matters
 to them, so they are judged once for all profiles."""
+
+
+RACED: Final = "isolation"
+"""The one that is about several writers: judged by races, apart from the others."""
+
+
+def place_of(guarantee: str, profile: str) -> str:
+    """Name what is judged together: coverage and errors are kept by it.
+
+    A profile for what crashes show, the guarantee where the filesystem hardly matters, and both
+    for races, which have crashes in them but other workloads.
+    """
+    if guarantee == RACED:
+        return f"{RACED}/{profile}"
+    return guarantee if guarantee in INJECTED else profile
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Header(msgspec.Struct, kw_only=True):
         fingerprint: Equal where the subject's source is.
         profiles: Names of the persistence models, in order.
         judged: Guarantees, in order.
+        waived: Guarantees that nobody asked for and the store is not meant for.
         units: How many there are to do, in this shard.
         shard: ``K/N``; None for all.
     """
@@ -48,6 +49,7 @@ class Header(msgspec.Struct, kw_only=True):
     judged: list[str]
     units: int
     shard: str | None = None
+    waived: list[str] = []
 
 
 class Settled(msgspec.Struct):

@@ -30,6 +30,7 @@ _BELOW: Final = tuple(
         "faults.py",
         "rot.py",
         "hygiene.py",
+        "isolation/scheduling.py",
         "chain.py",
         "schedule/engine.py",
         "schedule/locks.py",

@@ -12,6 +12,7 @@ from harness.finding import Reproduction, image_hash, state_of, trace_hash
 from harness.history import record
 from harness.injecting import inject_again
 from harness.intercept import rerouted
+from harness.isolation.again import race_again, race_in
 from harness.oracle import Violation
 from harness.persistence import Model
 from harness.quiet import quiet
@@ -69,9 +70,10 @@ def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model
         return ReplayResult("cannot", str(error), exact=False)
     if exact is not None:
         return exact
+    workload = reproduction.workload() if reproduction.race is None else race_in(reproduction)
     result = run_unit(
         subject,
-        reproduction.workload(),
+        workload,
         (model,),
         frozenset({reproduction.guarantee}),
         Depth(budget=20_000, mixed=reproduction.kill_at is not None),
@@ -121,6 +123,12 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
             if same
             else ReplayResult(result.outcome, f"{_CHANGED}: {result.detail}", exact=False)
         )
+    if reproduction.race is not None:
+        durable = subject.sync is None and (
+            subject.guarantees is None or "durability" in subject.guarantees
+        )
+        raced = race_again(subject, reproduction, model, durable=durable)
+        return None if raced is None else _compare(reproduction, raced)
     recording = record(subject, workload, seed=reproduction.seed)
     if reproduction.fault is not None or reproduction.rot is not None:
         injected = inject_again(recording, reproduction, model)

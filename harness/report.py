@@ -20,6 +20,7 @@ from harness.oracle import Severity
 
 __all__ = [
     "SCHEMA",
+    "SINGLE_WRITER",
     "Culprit",
     "FindingRecord",
     "Fix",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 SCHEMA: Final = "checkpoint-harness/report/1"
+
+SINGLE_WRITER: Final = "the store declares a single writer, so nothing concurrent was tried"
+"""Note of a verdict that says no more than what the store says of itself, and weighs nothing."""
 
 VerdictName = Literal["held", "violated", "not-exercised", "inconclusive", "error"]
 

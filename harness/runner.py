@@ -27,15 +27,18 @@ from harness.fingerprint import fingerprint
 from harness.fix import prove
 from harness.given import give
 from harness.intercept import rerouted
+from harness.isolation.races import Race, standing_races, with_operations
+from harness.isolation.shortest import shorten
 from harness.meter import Meter, Standing
 from harness.ops import Operation, Workload, write
-from harness.oracle import GUARANTEES, INJECTED, SEVERITIES, Severity
+from harness.oracle import GUARANTEES, INJECTED, RACED, SEVERITIES, Severity, place_of
 from harness.partial import Header, Partial, Settled, Stopped
 from harness.persistence import PROFILES, Model, profile
 from harness.pool import Death, Pool
 from harness.replay import replay_times
 from harness.report import (
     SCHEMA,
+    SINGLE_WRITER,
     FindingRecord,
     Report,
     Stats,
@@ -78,9 +81,6 @@ _REPLAYS: Final = 10
 _GRACE: Final = 0.1
 """Share of the time budget, at least a second, for making findings small after its end."""
 
-NOT_JUDGED: Final = ("isolation",)
-"""Guarantees of the contract that this version does not judge yet."""
-
 
 @dataclass(frozen=True, slots=True)
 class _EffortTable:
@@ -89,12 +89,16 @@ class _EffortTable:
 
 
 _EFFORTS: Final[dict[str, _EffortTable]] = {
-    "quick": _EffortTable(drawn=0, depth=Depth(budget=400, mixed=False, faults=100)),
+    "quick": _EffortTable(
+        drawn=0,
+        depth=Depth(budget=400, mixed=False, faults=100, preemptions=1, cut=0, struck=None),
+    ),
     "default": _EffortTable(
         drawn=12, depth=Depth(budget=1500, mixed=True, faults=300, compound=300)
     ),
     "thorough": _EffortTable(
-        drawn=60, depth=Depth(budget=20_000, mixed=True, faults=5000, compound=5000)
+        drawn=60,
+        depth=Depth(budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=1),
     ),
 }
 
@@ -170,11 +174,11 @@ class Plan:
     @cached_property
     def judged(self) -> tuple[str, ...]:
         """The guarantees to judge, in the contract's order."""
-        known = (*GUARANTEES, *NOT_JUDGED)
+        known = tuple(GUARANTEES)
         if self.guarantees:
             asked: Iterable[str] = self.guarantees
         elif self.loaded.guarantees is not None:
-            asked = [name for name in self.loaded.guarantees if name not in NOT_JUDGED]
+            asked = self.loaded.guarantees
         else:
             asked = GUARANTEES
         asked = list(asked)
@@ -223,8 +227,20 @@ class Plan:
         if syncs:
             stand = [*stand, *(_synced(workload) for workload in stand)]
         count = _EFFORTS[self.effort].drawn
-        everything = (*stand, *drawn(self.seed, count, keys, syncs=syncs))
+        everything = (*stand, *drawn(self.seed, count, keys, syncs=syncs), *self._races(keys))
         return tuple(_with_values(w, values) for w in everything) if values else everything
+
+    def _races(self, keys: Sequence[str]) -> list[Race]:
+        """What several writers do at once, where that is judged and the store is meant for it."""
+        if RACED not in self.judged or self.loaded.single_writer or self.faults:
+            return []
+        lists = self.loaded.guarantees is None or "listing" in self.loaded.guarantees
+        return standing_races(keys, lists=lists) if keys else standing_races(lists=lists)
+
+    @cached_property
+    def waived(self) -> list[str]:
+        """Guarantees that nobody asked for and that the store says it is not meant for."""
+        return [RACED] if self.loaded.single_writer and not self.guarantees else []
 
     @cached_property
     def units(self) -> list[int]:
@@ -245,6 +261,7 @@ class Plan:
             fingerprint=fingerprint(self.loaded),
             profiles=[model.name for model in self.models],
             judged=list(self.judged),
+            waived=self.waived,
             units=len(self.units),
             shard=None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}",
         )
@@ -303,6 +320,8 @@ def _with_values(workload: Workload, values: list[bytes]) -> Workload:
             for op in operations
         )
 
+    if isinstance(workload, Race):
+        return with_operations(workload, lambda operation: replaced((operation,))[0])
     return Workload(workload.name, replaced(workload.operations), replaced(workload.setup))
 
 
@@ -341,7 +360,7 @@ class Outcome:
         worst = SEVERITIES.index(fail_on) if fail_on else len(SEVERITIES)
         if any(SEVERITIES.index(f.severity) <= worst for f in self.report.findings):
             return 1
-        names = {verdict.verdict for verdict in self.report.verdicts}
+        names = {one.verdict for one in self.report.verdicts if one.note != SINGLE_WRITER}
         if self.report.shard is not None:
             return 3 if "error" in names else 0  # the merged report has the verdicts
         if "error" in names or names & {"inconclusive", "not-exercised"}:
@@ -381,7 +400,11 @@ def collect(plan: Plan, progress: Callable[[Progress], None] | None = None) -> P
         BaselineError: The subject misbehaves without any fault.
     """
     partial = Partial(
-        coverage={name: Coverage() for name in (*(m.name for m in plan.models), *INJECTED)}
+        coverage={
+            place_of(guarantee, model.name): Coverage()
+            for guarantee in GUARANTEES
+            for model in plan.models
+        }
     )
     units = plan.units
     standings: dict[int, Standing] = {}
@@ -436,16 +459,17 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
     complete = len(partial.units) == header.units
 
     def unfinished(guarantee: str, profile: str) -> bool:
-        return not complete or partial.unfinished(guarantee if guarantee in INJECTED else profile)
+        return not complete or partial.unfinished(place_of(guarantee, profile))
 
     errors = partial.why()
     for _, why in sorted(partial.lost.items(), reverse=True):
-        errors |= dict.fromkeys((*header.profiles, *INJECTED), why)
+        lost = [place_of(guarantee, name) for guarantee in GUARANTEES for name in header.profiles]
+        errors |= dict.fromkeys(lost, why)
     verdicts = [
         verdict_of(
             guarantee,
             name,
-            partial.coverage.get(guarantee if guarantee in INJECTED else name, Coverage()),
+            partial.coverage.get(place_of(guarantee, name), Coverage()),
             findings,
             errors,
             unsteady,
@@ -456,6 +480,9 @@ def conclude(header: Header, partial: Partial, settled: list[Settled], seconds: 
     ]
     for verdict in verdicts:
         verdict.note = "; ".join(filter(None, [verdict.note, *partial.notes])) or None
+        if verdict.guarantee in header.waived and verdict.verdict == "not-exercised":
+            verdict.note = SINGLE_WRITER
+            continue
         if header.shard is not None and verdict.verdict in ("held", "not-exercised"):
             verdict.verdict, verdict.exhaustive = "inconclusive", False
             verdict.note = f"shard {header.shard} only; join the shards with harness merge"
@@ -623,13 +650,15 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
     """
     models = {model.name: model for model in plan.models}
     meter = Meter(until=until)
-    if one.reproduction.chain is None:
+    if one.reproduction.race is not None:
+        small = shorten(plan.loaded, one, models)
+    elif one.reproduction.chain is None:
         small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth, meter)
     else:
         small = shrink_chain(plan.loaded, one, models)
     replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
     fix = None
-    if replayed == _REPLAYS and not meter.over():
+    if replayed == _REPLAYS and one.reproduction.race is None and not meter.over():
         fix = prove(plan.loaded, small, models, plan.depth.budget, meter)
     return Settled(small, replayed, fix)
 
@@ -716,20 +745,22 @@ def verdict_of(
     note = None
     if ids:
         verdict, note = "violated", ended
-    elif (guarantee if guarantee in INJECTED else name) in errors:
-        verdict, note = "error", errors[guarantee if guarantee in INJECTED else name]
+    elif place_of(guarantee, name) in errors:
+        verdict, note = "error", errors[place_of(guarantee, name)]
     elif any(text.startswith(f"{guarantee}:") for text in unsteady):
         verdict = "inconclusive"
         note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))
     elif unfired := [text for text, count in coverage.fired.items() if not count]:
         verdict = "not-exercised"
         note = "; ".join(f"fault {text!r} fires in no workload" for text in unfired)
-    elif guarantee in NOT_JUDGED:
-        verdict, note = "not-exercised", "this version has no scenario for it yet"
     elif ended is not None:
         verdict, note = "inconclusive", ended
     elif not exercised(guarantee, coverage):
         verdict, note = "not-exercised", "no fault put it to the test"
+        if guarantee == RACED:
+            note = "no race was run: the store declares a single writer, or other faults were given"
+    elif coverage.doubt:
+        verdict, note = "inconclusive", coverage.doubt
     else:
         verdict = "held"
         note = _extent(guarantee, coverage)
@@ -751,6 +782,8 @@ def verdict_of(
 
 def _extent(guarantee: str, coverage: Coverage) -> str | None:
     """Say what was bounded."""
+    if coverage.bound:
+        return coverage.bound
     parts = []
     every = coverage.workloads - coverage.sampled
     if coverage.sampled and guarantee not in INJECTED:
@@ -783,7 +816,7 @@ def exercised(guarantee: str, coverage: Coverage) -> bool:
             return coverage.acknowledged > 0 and coverage.opened > 0
         case "listing":
             return coverage.opened > 0
-        case "clean-failure" | "integrity" | "hygiene":
+        case "clean-failure" | "integrity" | "hygiene" | "isolation":
             return coverage.faults > 0
         case _:
             return coverage.states > 0

@@ -8,6 +8,7 @@ from typing import Final
 from harness.chain import describe
 from harness.diagnose import Site
 from harness.finding import Candidate
+from harness.isolation.words import race_fault, race_remedy, race_summary
 from harness.report import Culprit, FindingRecord, Fix
 
 __all__ = ["finding_record"]
@@ -42,6 +43,8 @@ def finding_record(
         }
     if reproduction.chain is not None:
         fault = {"kind": CHAIN, "fault": describe(reproduction.chain)}
+    if reproduction.race is not None:
+        fault = race_fault(reproduction.race)
     return FindingRecord(
         id=found.id,
         guarantee=found.guarantee,
@@ -119,6 +122,8 @@ def _effect(found: Candidate) -> str:
 
 def summary(found: Candidate) -> str:
     """Say in one sentence what breaks and why."""
+    if found.reproduction.race is not None:
+        return race_summary(found, _place)
     effect, culprit = _effect(found), found.culprit
     if found.reproduction.chain is not None:
         at = "" if culprit is None else f"{_place(culprit)} is what the next recovery relies on. "
@@ -206,6 +211,8 @@ _REMEDIES: Final = {
 
 def suggestion(found: Candidate) -> str:
     """Propose the change that usually mends such a cause; unproven unless verified."""
+    if found.reproduction.race is not None:
+        return race_remedy(found)
     culprit, missing = found.culprit, found.missing
     if culprit is not None and found.reproduction.chain is not None:
         at = f"{Path(culprit.file).name}:{culprit.line}"

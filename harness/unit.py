@@ -17,9 +17,11 @@ from harness.history import record
 from harness.injected import Amount
 from harness.injecting import inject, inject_in_recovery
 from harness.intercept import rerouted
+from harness.isolation.races import Race
+from harness.isolation.racing import Bounds, judge_race
 from harness.meter import Meter
 from harness.ops import Workload
-from harness.oracle import INJECTED
+from harness.oracle import INJECTED, RACED, place_of
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
@@ -38,6 +40,9 @@ class Depth:
         faults: How many of the other faults to inject; see `harness.injected.Amount`.
         compound: How many crash states to look at where a fault comes with a crash; see there.
         only: Faults to inject, as text, and nothing else; none means all.
+        preemptions: Interruptions of a writer in a race; see `harness.isolation.racing.Bounds`.
+        cut: The same where the power is cut.
+        struck: The same where a writer is killed or a call fails; None for neither.
     """
 
     budget: int
@@ -45,6 +50,9 @@ class Depth:
     faults: int = 1500
     compound: int = 0
     only: tuple[str, ...] = ()
+    preemptions: int = 2
+    cut: int = 1
+    struck: int | None = 0
 
 
 @dataclass(slots=True)
@@ -101,6 +109,9 @@ def run_unit(
     Raises:
         BaselineError: The store misbehaves without any fault.
     """
+    if isinstance(workload, Race):
+        return _raced(subject, workload, models, depth, seed=seed, meter=meter or Meter())
+    guarantees -= {RACED}
     result, meter = UnitResult(), meter or Meter()
     # What is left to do, by the name that its coverage has.
     crashing = guarantees - set(INJECTED) and not depth.only
@@ -175,6 +186,36 @@ def run_unit(
     if meter.where is not None:
         late = [model.name for model in models if model.name in crashes]
         result.stopped, result.unfinished = meter.where, [*late, *injections]
+    return result
+
+
+def _raced(
+    subject: Subject,
+    race: Race,
+    models: tuple[Model, ...],
+    depth: Depth,
+    *,
+    seed: int,
+    meter: Meter,
+) -> UnitResult:
+    """Judge a race."""
+    result = UnitResult()
+    bounds = Bounds(depth.preemptions, depth.cut, depth.struck, depth.budget)
+    meter.begin("in turns", 0, 1)
+    with rerouted(), quiet():
+        found = judge_race(
+            subject, race, models, bounds, seed=seed, claims=subject.guarantees, over=meter.over
+        )
+    places = {model.name: place_of(RACED, model.name) for model in models}
+    result.coverage = {places[name]: part for name, part in found.coverage.items()}
+    result.candidates = found.candidates
+    result.executed, result.reused, result.judged = found.executed, found.reused, found.judged
+    if found.error is not None:
+        result.errors = dict.fromkeys(places.values(), found.error)
+    meter.found(len(result.candidates))
+    meter.end()
+    if meter.where is not None:
+        result.stopped, result.unfinished = meter.where, list(places.values())
     return result
 
 

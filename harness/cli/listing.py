@@ -46,12 +46,6 @@ _FAULTS: Final = {
 }
 """What there is, with the text of those that --fault takes."""
 
-_LATER: Final = {
-    "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
-    "crashes too",
-}
-"""Guarantees that the contract names and this version does not judge."""
-
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["profiles", "guarantees", "faults", "scenarios"]))
@@ -117,7 +111,7 @@ def _guarantees() -> list[dict[str, object]]:
 
     return [
         {"name": name, "text": text, "judged": name in GUARANTEES}
-        for name, text in {**GUARANTEES, **_LATER, **GUARANTEES}.items()
+        for name, text in GUARANTEES.items()
     ]
 
 

@@ -154,6 +154,8 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
     yield from _wrapped(finding.summary, "   ", "   ")
     yield from _told("workload", "; ".join(operations(finding.workload)))
     yield from _told("fault", fault_words(finding))
+    for place, line in enumerate(finding.fault.get("timeline", ())):
+        yield from _told("" if place else "story", line)
     lost = lost_words(finding)
     if lost is not None:
         yield from _told("lost", lost)

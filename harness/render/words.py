@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from harness.ops import Operation
-from harness.oracle import INJECTED
-from harness.report import FindingRecord, OperationRecord, Report, Verdict
+from harness.oracle import INJECTED, RACED
+from harness.report import SINGLE_WRITER, FindingRecord, OperationRecord, Report, Verdict
 
 __all__ = [
     "VERDICTS",
@@ -55,7 +58,8 @@ def conclusion(report: Report) -> tuple[str, str]:
         count = len(report.findings)
         worst = report.findings[0].severity
         return "violated", f"violated: {count} finding{'s' * (count != 1)}, worst {worst}"
-    if {verdict.verdict for verdict in report.verdicts} == {"held"}:
+    counted = [verdict for verdict in report.verdicts if verdict.note != SINGLE_WRITER]
+    if {verdict.verdict for verdict in counted} == {"held"}:
         return "conforms", "conforms: every verdict held"
     return "inconclusive", "inconclusive: nothing found, but see above what was not judged"
 
@@ -93,14 +97,29 @@ def coverage(verdicts: list[Verdict]) -> dict[tuple[str, int, int, int, str], li
         Label, workloads, faults, crash states and extent, to the guarantees.
     """
     rows: dict[tuple[str, int, int, int, str], list[str]] = {}
-    for one in verdicts:
+    for one in _joined(verdicts):
         # What other faults than crashes show is the same under every profile, so it stands once.
-        label = one.guarantee if one.guarantee in INJECTED else one.profile
+        label = one.guarantee if one.guarantee in (*INJECTED, RACED) else one.profile
         key = (label, one.workloads, one.faults, one.crash_states, extent(one))
         guarantees = rows.setdefault(key, [])
         if one.guarantee not in guarantees:
             guarantees.append(one.guarantee)
     return rows
+
+
+def _joined(verdicts: list[Verdict]) -> Iterator[Verdict]:
+    """Make one of the verdicts on races: the schedules are the same, the crash states add up."""
+    raced = [one for one in verdicts if one.guarantee == RACED]
+    for one in verdicts:
+        if one.guarantee != RACED:
+            yield one
+        elif one is raced[0]:
+            yield msgspec.structs.replace(
+                one,
+                faults=max(verdict.faults for verdict in raced),
+                crash_states=sum(verdict.crash_states for verdict in raced),
+                exhaustive=all(verdict.exhaustive for verdict in raced),
+            )
 
 
 _DIGITS_MAX: Final = 15
@@ -134,6 +153,8 @@ def operations(workload: list[OperationRecord]) -> list[str]:
 def fault_words(finding: FindingRecord) -> str:
     """Say what was injected, and when."""
     fault = finding.fault
+    if "schedule" in fault:
+        return f"{fault['kind']} ({fault['mode']}): {fault['schedule']}"
     if "fault" in fault:
         during = f", in {fault['operation']}" if fault.get("operation") else ""
         return f"{fault['kind']}: {fault['fault']}{during}"
@@ -156,7 +177,7 @@ def calls(count: object) -> str:
 def lost_words(finding: FindingRecord) -> str | None:
     """Say what a crash lost; None where no crash was injected."""
     lost = [f"{part} (trace #{i})" for i, part in finding.lost]
-    if not lost and "fault" in finding.fault:
+    if not lost and ("fault" in finding.fault or "schedule" in finding.fault):
         return None
     return ", ".join(lost) or "nothing: all that was done is on disk"
 
@@ -177,7 +198,8 @@ def fix_words(finding: FindingRecord) -> str | None:
 
 def seen_words(finding: FindingRecord) -> str:
     """Say how often it was seen, and where."""
-    states = f"{finding.states:,} crash state{'s' * (finding.states != 1)}"
+    what = "run" if "schedule" in finding.fault else "crash state"
+    states = f"{finding.states:,} {what}{'s' * (finding.states != 1)}"
     return f"in {states}, under {', '.join(finding.profiles)}; replayed {finding.replays}"
 
 

@@ -1,11 +1,15 @@
 """A journal: each write goes to ``.journal`` first, then in place over the value's file.
 
-A crash while the file is being overwritten is repaired on opening, from the journal.
+A crash while the file is being overwritten is repaired from the journal, by whoever gets the lock
+next: a writer may die while others live on, and they must not read what it left.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from scenarios.zoo._base import (
     CRASH,
@@ -21,7 +25,8 @@ from scenarios.zoo._base import (
 __all__ = ["GUARANTEES", "Journal"]
 
 GUARANTEES = (*CRASH, "integrity")
-"""Only on opening is a half-applied write repaired, so a failing call may leave one for a while."""
+"""A half-applied write is repaired at the next operation only: what a failing call leaves may still
+take effect then."""
 
 
 class Journal(Store):
@@ -29,22 +34,33 @@ class Journal(Store):
 
     def recover(self) -> None:
         with self.locked():
-            try:
-                content = read_file(self.path(".journal"))
-            except FileNotFoundError:
-                return
-            # A killed writer's journal can be read before its name is durable: it must be, before
-            # the value that it would repair is destroyed.
-            sync_directory(self.directory)
-            try:
-                entry = unseal(".journal", content)
-            except Damaged:
-                pass  # it was never finished, so nothing was applied
-            else:
-                key, _, sealed = entry.partition(b"\0")
-                self.apply(key.decode(), sealed)
-            os.unlink(self.path(".journal"))
-            sync_directory(self.directory)
+            pass
+
+    @contextmanager
+    def locked(self, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+        del how  # a reader may find something to repair
+        with super().locked():
+            self.repair()
+            yield
+
+    def repair(self) -> None:
+        """Finish what a dead writer began: only under the lock, where no live one is at work."""
+        try:
+            content = read_file(self.path(".journal"))
+        except FileNotFoundError:
+            return
+        # A killed writer's journal can be read before its name is durable: it must be, before
+        # the value that it would repair is destroyed.
+        sync_directory(self.directory)
+        try:
+            entry = unseal(".journal", content)
+        except Damaged:
+            pass  # it was never finished, so nothing was applied
+        else:
+            key, _, sealed = entry.partition(b"\0")
+            self.apply(key.decode(), sealed)
+        os.unlink(self.path(".journal"))
+        sync_directory(self.directory)
 
     def save(self, name: str, content: bytes) -> None:
         super().save(".journal", self.entry(name, content))

@@ -24,8 +24,7 @@ class _Broken(Journal):
         return unseal(key, read_file(self.path(key)))  # culprit
 
 
-# A writer that dies leaves a half-applied value until the store is opened anew; while everybody
-# lives, isolation is promised.
+# A half-applied value stays until the next operation, so nothing is promised about failing calls.
 _GUARANTEES = (*CRASH, "integrity", "isolation")
 
 

@@ -123,9 +123,24 @@ def test_options_reach_the_plan(command):
 
 
 def test_a_guarantee_that_was_asked_for_and_not_exercised_exits_3(command):
-    run = command("check", FIXED, "--quick", "--profile", "kill", "--guarantee", "isolation")
+    single = "scenarios.zoo.lock_file_left_behind:broken"
+    run = command("check", single, "--quick", "--profile", "kill", "--guarantee", "isolation")
     assert run.code == 3
     assert "n/e = not-exercised: isolation: " in run.out
+    assert "conforms" not in run.out
+
+
+def test_a_store_with_a_single_writer_conforms_without_isolation_and_says_so(command, tmp_path):
+    store = tmp_path / "single.py"
+    store.write_text(
+        "from scenarios.zoo._base import Store\n"
+        "def store(directory):\n    return Store(directory)\n"
+        "store.single_writer = True\n"
+    )
+    run = command("check", f"{store}:store", "--quick", "--profile", "kill")
+    assert "n/e = not-exercised: isolation: the store declares a single writer" in run.out
+    assert run.code == 0, run.out
+    assert "conforms" in run.out
 
 
 def test_a_budget_that_ends_first_exits_3_and_says_so(command):

@@ -1,0 +1,99 @@
+"""One finding about a race again: the same steps in the same order, the same losses."""
+
+from __future__ import annotations
+
+from harness.errors import UsageError
+from harness.finding import Raced, Reproduction, image_hash, state_of, trace_hash
+from harness.history import Recording
+from harness.isolation.crashing import examination_of, judge_both, recover_again
+from harness.isolation.races import Race, race_of
+from harness.isolation.racing import prepared, violations_of
+from harness.isolation.runs import Failing
+from harness.isolation.schedules import parse_schedule
+from harness.isolation.scheduling import run_race
+from harness.ops import Operation
+from harness.oracle import Violation
+from harness.persistence import Model
+from harness.recovery import Prober
+from harness.report import OperationRecord
+from harness.subjects import Subject
+
+__all__ = ["race_again", "race_in"]
+
+
+def race_in(reproduction: Reproduction) -> Race:
+    """Give the race of a reproduction."""
+    raced = reproduction.race
+    assert raced is not None
+    return race_of(
+        "replay",
+        raced.mode,
+        [[_operation(record) for record in writer] for writer in raced.writers],
+        reproduction.workload().setup,
+        lists=any(record.op == "list" for writer in raced.writers for record in writer)
+        or reproduction.kind in ("stray", "ghost", "unlisted"),
+    )
+
+
+def _operation(record: OperationRecord) -> Operation:
+    return Operation(record.op, record.key, record.value)  # type: ignore[arg-type]
+
+
+def race_again(
+    subject: Subject, reproduction: Reproduction, model: Model, *, durable: bool
+) -> list[Violation] | None:
+    """Run a race once more, exactly; None where the store makes other calls than it did.
+
+    Args:
+        subject: The store.
+        reproduction: The finding.
+        model: The persistence model.
+        durable: Whether what returned has to survive.
+
+    Raises:
+        UsageError: What it says of its schedule cannot be read.
+    """
+    raced = reproduction.race
+    assert raced is not None
+    race = race_in(reproduction)
+    base, initial = prepared(subject, race, seed=reproduction.seed)
+    run = run_race(
+        subject,
+        race,
+        base,
+        _schedule(raced.schedule),
+        seed=reproduction.seed,
+        failing=_failing(raced),
+    )
+    if trace_hash(run.records) != reproduction.trace or run.schedule != raced.schedule:
+        return None
+    if not raced.cut:
+        return violations_of(run, initial)[0]
+    recording = Recording(subject, race, base, initial, run.records, [], reproduction.seed)
+    prober = Prober(subject, race.keys, seed=reproduction.seed, follow=False)
+    examination = examination_of(recording, run, model, prober, budget=20_000, durable=durable)
+    state = state_of(examination.explorer, reproduction.crash)
+    if state is None:
+        return None
+    image = examination.explorer.image(state)
+    if raced.recovering is not None:
+        first, _ = examination.span(state)
+        _schedule(raced.recovering)
+        both = recover_again(recording, image, raced.recovering)
+        return judge_both(both, {key: examination.allowed(first, key) for key in race.keys})
+    if image_hash(image.files(), image.dirs(), image.symlinks()) != reproduction.image:
+        return None
+    return list(examination.violations(state, examination.observe(state)))
+
+
+def _schedule(text: str) -> tuple[int, ...]:
+    try:
+        return parse_schedule(text)
+    except ValueError as error:
+        raise UsageError(f"the reproduction's schedule cannot be read: {error}") from None
+
+
+def _failing(raced: Raced) -> Failing | None:
+    if raced.failing is None:
+        return None
+    return Failing(ord(raced.failing[0]) - ord("A"), raced.failing[1])

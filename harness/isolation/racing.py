@@ -1,0 +1,376 @@
+"""Judging one race: every schedule within a bound, and crashes and failing calls in them.
+
+In this order, each only where the ones before it did not break the same already:
+
+1. every schedule with at most so many preemptions; nothing fails;
+2. a power cut at every point of each of them, under each persistence model; where the recovery from
+   it changes the disk, two processes recover at once, too;
+3. a kill of one writer after each of its steps that left something behind, while the others go on;
+4. one failing call of one writer, while another runs right before, or right after it.
+
+A store that cannot stand a crash, or a failing call, with nobody else about breaks another promise
+(atomicity, durability, recovery, clean-failure). That is not held against its isolation: it is
+tried without interleaving first, and what breaks then is left out of 2, 3 and 4, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from harness.errors import BaselineError, SimulationError
+from harness.examine import Coverage
+from harness.finding import Candidate, merge
+from harness.history import Recording, record
+from harness.image import Image
+from harness.isolation.crashing import CutResult, cut_power
+from harness.isolation.exploring import Extent, interleavings
+from harness.isolation.judging import judge_history
+from harness.isolation.races import Race
+from harness.isolation.runs import LATER, Failing, Run
+from harness.isolation.schedules import Schedule
+from harness.isolation.scheduling import failing_calls, run_race
+from harness.isolation.telling import race_candidate
+from harness.ops import Workload
+from harness.oracle import Violation
+from harness.persistence import Model
+from harness.subjects import Raised, Subject
+
+__all__ = ["Bounds", "RaceResult", "judge_race", "prepared", "violations_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far to look.
+
+    Attributes:
+        preemptions: Interruptions of a writer, in schedules in which nothing else goes wrong.
+        cut: The same in schedules in which the power is cut, at every point.
+        struck: The same in schedules with a kill or a failing call; None leaves those out.
+        budget: Sets of effects visited for one trace under one model before sampling.
+        schedules: Schedules of one race after which to stop.
+    """
+
+    preemptions: int
+    cut: int
+    struck: int | None
+    budget: int
+    schedules: int = 20_000
+
+    def __str__(self) -> str:
+        kills = (
+            "no kills or failing calls"
+            if self.struck is None
+            else f"kills and failing calls in those with at most {self.struck}"
+        )
+        most = f"{self.preemptions} preemption{'s' * (self.preemptions != 1)}"
+        return (
+            f"every schedule with at most {most}; power cuts in those with at most {self.cut}; "
+            f"{kills}"
+        )
+
+
+@dataclass(slots=True)
+class RaceResult:
+    """What judging one race came to.
+
+    Attributes:
+        coverage: For each model.
+        candidates: Causes, each once.
+        judged: Crash states judged.
+        executed: Recoveries run, and schedules.
+        reused: Recoveries that another one stood for.
+        errors: Why the race could not be judged, if it could not.
+        notes: What a reader of the report should know.
+    """
+
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    candidates: list[Candidate] = field(default_factory=list)
+    judged: int = 0
+    executed: int = 0
+    reused: int = 0
+    error: str | None = None
+    notes: set[str] = field(default_factory=set)
+
+
+def prepared(subject: Subject, race: Race, *, seed: int) -> tuple[Image, dict[str, bytes]]:
+    """Do what is done before a race; give the disk, and what the store holds then.
+
+    Raises:
+        BaselineError: The store cannot even do that, or not what each writer does, alone.
+    """
+    recording = record(subject, Workload(race.name, (), race.setup), seed=seed)
+    return recording.base, recording.initial
+
+
+class _Race:
+    """One race on one store."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        race: Race,
+        models: tuple[Model, ...],
+        bounds: Bounds,
+        seed: int,
+        over: Callable[[], bool],
+    ) -> None:
+        self.subject, self.race, self.models = subject, race, models
+        self.bounds, self.seed, self.over = bounds, seed, over
+        self.base, self.initial = prepared(subject, race, seed=seed)
+        self.result = RaceResult()
+        self.runs: list[Run] = []
+        self.faults = 0
+        self.extent = Extent()
+        self.unknown: set[str] = set()
+
+    def perform(self, schedule: Schedule, failing: Failing | None = None) -> Run:
+        self.result.executed += 1
+        return run_race(
+            self.subject, self.race, self.base, schedule, seed=self.seed, failing=failing
+        )
+
+    def violations(self, run: Run) -> list[Violation]:
+        found, unknown = violations_of(run, self.initial)
+        self.unknown.update(unknown)
+        return found
+
+    def found(self, run: Run, violation: Violation, failing: Failing | None = None) -> None:
+        one = race_candidate(
+            self.subject,
+            self.race,
+            run,
+            violation,
+            profiles=[model.name for model in self.models],
+            seed=self.seed,
+            failing=failing,
+        )
+        self.result.candidates = merge(self.result.candidates, [one])
+
+    # -- 1 -------------------------------------------------------------------------------------
+
+    def plain(self) -> bool:
+        """Try every schedule; tell whether all is well."""
+        bounds, seen = self.bounds, set[object]()
+        for run in interleavings(
+            self.perform, bounds.preemptions, self.extent, most=bounds.schedules
+        ):
+            if self.over():
+                self.extent.exhaustive = False
+                break
+            self.faults += 1
+            broken = self.violations(run)
+            if broken and not run.preemptions:
+                raise BaselineError(
+                    f"subject {self.subject.name}: race {self.race.name!r}: with each writer "
+                    f"finishing before the next begins, {broken[0].observed}; no verdict on "
+                    "concurrent writers is possible before that works"
+                )
+            for violation in broken:
+                self.found(run, violation)
+            key = _trace_key(run)
+            if not broken and key not in seen:
+                seen.add(key)
+                self.runs.append(run)
+        return not self.result.candidates
+
+    # -- 3 -------------------------------------------------------------------------------------
+
+    def kills(self, preemptions: int) -> str | None:
+        """Kill a writer after each step that left something; say what cannot be told."""
+        seen: set[Schedule] = set()
+        alone = 0
+        doubt = None
+        for run in sorted(self.runs, key=lambda one: one.preemptions):
+            if run.preemptions > preemptions:
+                break
+            for schedule in _kill_points(run):
+                if schedule in seen or self.over():
+                    continue
+                seen.add(schedule)
+                killed = self.perform(schedule)
+                if not killed.killed:
+                    continue
+                self.faults += 1
+                for violation in self.violations(killed):
+                    left = killed.cycle is not None or _lock_left(killed, violation)
+                    if left:
+                        self.found(killed, violation)
+                    elif not run.preemptions:
+                        alone += 1
+                        doubt = f"a killed writer leaves {violation.observed}, without any race"
+                    elif not alone:
+                        self.found(killed, violation)
+        return doubt
+
+    # -- 4 -------------------------------------------------------------------------------------
+
+    def failures(self) -> None:
+        """Let one call of one writer fail while another runs next to it."""
+        for writer in range(len(self.race.writers)):
+            first = (writer,)
+            for call in range(1, failing_calls(self.perform(first), writer) + 1):
+                failing = Failing(writer, call)
+                alone = self.perform(first, failing)
+                if not alone.struck or self.over():
+                    break
+                self.faults += 1
+                if alone.cycle is not None or self.violations(alone):
+                    continue  # clean-failure's business
+                place = _struck_place(alone, writer)
+                others = [one for one in range(len(self.race.writers)) if one != writer]
+                for cut in (place - 1, place):
+                    for other in others:
+                        run = self.perform((*alone.taken[:cut], other), failing)
+                        self.faults += 1
+                        for violation in self.violations(run):
+                            self.found(run, violation, failing)
+
+
+def judge_race(
+    subject: Subject,
+    race: Race,
+    models: tuple[Model, ...],
+    bounds: Bounds,
+    *,
+    seed: int,
+    claims: Collection[str] | None = None,
+    over: Callable[[], bool] | None = None,
+) -> RaceResult:
+    """Judge one race.
+
+    Args:
+        subject: The store.
+        race: Who does what.
+        models: The persistence models.
+        bounds: How far to look.
+        seed: Of the simulated machines and of any sampling.
+        claims: What the store promises about crashes; None for all. One that promises no atomicity
+            is not crashed, and one that promises no durability may lose what it acknowledged.
+        over: Says when to stop; what was found by then is in the result.
+
+    Raises:
+        BaselineError: The store misbehaves without any interleaving.
+    """
+    one = _Race(subject, race, models, bounds, seed, over or _never)
+    result = one.result
+    try:
+        well = one.plain()
+        crashes = claims is None or "atomicity" in claims
+        cuts: dict[str, CutResult] = {}
+        doubt = None
+        if well and crashes and not one.over():
+            recording = Recording(subject, race, one.base, one.initial, [], [], seed)
+            cuts = cut_power(
+                recording,
+                [run for run in one.runs if run.preemptions <= bounds.cut],
+                models,
+                budget=bounds.budget,
+                durable=subject.sync is None and (claims is None or "durability" in claims),
+            )
+            for cut in cuts.values():
+                result.candidates = merge(result.candidates, cut.candidates)
+        if well and bounds.struck is not None:
+            if crashes and race.mode == "processes":
+                doubt = one.kills(bounds.struck)
+            if claims is None or "clean-failure" in claims:
+                one.failures()
+    except SimulationError as error:
+        result.error = " ".join(str(error).split())
+        return result
+    for model in models:
+        coverage = result.coverage[model.name] = Coverage(
+            workloads=1, faults=one.faults, exhaustive=one.extent.exhaustive, bound=str(bounds)
+        )
+        known = cuts.get(model.name)
+        if known is not None:
+            coverage.add(known.coverage)
+            result.judged += known.coverage.judged
+            result.executed += known.executed
+            result.reused += known.reused
+        if doubt is not None:
+            coverage.doubt = coverage.doubt or doubt
+        if one.unknown:
+            names = ", ".join(map(repr, sorted(one.unknown)))
+            coverage.doubt = f"the history of key {names} was too long to judge"
+        coverage.sampled = int(not coverage.exhaustive)
+    return result
+
+
+def _never() -> bool:
+    return False
+
+
+def violations_of(run: Run, initial: dict[str, bytes]) -> tuple[list[Violation], list[str]]:
+    """Judge one run without a power cut.
+
+    Returns:
+        What it breaks, and the keys for which the search gave up.
+    """
+    if run.cycle is not None:
+        waits = "deadlock"
+        return [
+            Violation("isolation", waits, "unavailable", None, run.cycle, ("everybody gets on",), 0)
+        ], []
+    return judge_history(run.history, initial, excused=_excused(run))
+
+
+def _excused(run: Run) -> set[int]:
+    """Whom a fault struck may raise, then and later."""
+    struck = {done.writer: done.number for done in run.history if done.number in run.struck}
+    return {
+        done.number
+        for done in run.history
+        if done.writer in struck and done.number >= struck[done.writer]
+    }
+
+
+def _trace_key(run: Run) -> object:
+    """Equal for runs that a power cut cannot tell apart: the same calls, the same history."""
+    told: list[tuple[int, object]] = [
+        (tick, (record.process, type(record).__name__, getattr(record, "path", ""),
+                getattr(record, "offset", 0)))
+        for tick, record in zip(run.ticks, run.records, strict=True)
+    ]  # fmt: skip
+    for done in run.history:
+        if done.writer != LATER:
+            told.append((done.invoked, (done.number, done.writer, str(done.operation))))
+            if done.returned is not None:
+                told.append((done.returned, (done.number, repr(done.answer))))
+    told.sort(key=lambda item: item[0])
+    return tuple(what for _, what in told)
+
+
+_LEAVES: Final = ("flock", "posix_lock", "open", "close")
+
+
+def _kill_points(run: Run) -> Iterator[Schedule]:
+    """Yield a schedule for each step after which a dead writer leaves something else behind."""
+    last = {step.writer: step.place for step in run.steps}
+    for step in run.steps:
+        if (step.changes or step.call in _LEAVES) and step.place < last[step.writer]:
+            yield (*run.taken[: step.place], ~step.writer)
+
+
+def _lock_left(run: Run, violation: Violation) -> bool:
+    """Tell whether an operation gave up at a lock file that a dead writer had made."""
+    done = next((one for one in run.history if one.number == violation.concerns), None)
+    if done is None or not isinstance(done.answer, Raised):
+        return False
+    made = {
+        name
+        for step in run.steps
+        if step.writer in run.killed and step.exclusive and step.changes
+        for name in step.names
+    }
+    return any(
+        step.exclusive and not step.changes and made.intersection(step.names)
+        for step in run.steps
+        if step.operation == done.number
+    )
+
+
+def _struck_place(run: Run, writer: int) -> int:
+    step = next(step for step in run.steps if step.writer == writer and step.struck)
+    return step.place
