@@ -104,7 +104,8 @@ class Recorder(Hooks):
 
     def _shown(self, filename: str) -> str:
         """Name a file the same on every machine: as seen from here, or as installed."""
-        if filename.startswith(self._here):
+        installed = any(part in filename for part in _INSTALLED)
+        if filename.startswith(self._here) and not installed:
             return filename.removeprefix(self._here)
         for root in SOURCE_ROOTS:
             if filename.startswith(root):

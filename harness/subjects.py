@@ -296,9 +296,14 @@ class Subject:
 def message_of(error: BaseException) -> str:
     """Give an exception's message on one line, whatever its ``__str__`` does."""
     try:
-        return " ".join(str(error).split())
+        text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 - a message nobody can have
         return ""
+    return text if len(text) <= _MESSAGE_MAX else f"{text[:_MESSAGE_MAX]}..."
+
+
+_MESSAGE_MAX: Final = 400
+"""Letters of a message that are kept: some carry a whole traceback, and ours are one line."""
 
 
 def load(name: str) -> Subject:

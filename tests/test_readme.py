@@ -145,7 +145,9 @@ def stores_table() -> str:
         cells = []
         for profile in ("kill", "ordered", "posix"):
             broken = [g for g, v in module.EXPECTED[profile].items() if v == "violated"]
-            cells.append(", ".join(broken) if broken else "held")
+            more = [g for g, v in module.UNCLAIMED.get(profile, {}).items() if v == "violated"]
+            unclaimed = f" ({', '.join(more)})" if more else ""
+            cells.append((", ".join(broken) if broken else "held") + unclaimed)
         rows.append(f"| {module.PACKAGE} (`{name}`) | {' | '.join(cells)} |")
     return "\n".join(["| store | kill | ordered | posix |", "|---|---|---|---|", *sorted(rows)])
 
