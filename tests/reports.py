@@ -79,20 +79,21 @@ def files_of(store: Store, report: Report) -> dict[str, bytes]:
     if store.adapter is not None:
         module = importlib.import_module(store.adapter)
         path = store.adapter.replace(".", "/")
-        lines += [
-            f"Package `{module.PACKAGE}`, judged on what its own documentation claims. The write "
-            f"protocol, read from its source and compared with strace by a test, and the claims are "
-            f"in [`{path}.py`](../{path}.py).",
-            "",
-        ]
+        source = f"[`{path}.py`](../{path}.py)"
+        claims = (
+            f"Package `{module.PACKAGE}`, judged on what its own documentation claims. The claims, "
+            "and the write protocol as read from its source and compared with strace by a test, "
+            f"are in {source}."
+        )
+        lines += [claims, ""]
         unclaimed = sorted({g for verdicts in module.UNCLAIMED.values() for g in verdicts})
         if unclaimed:
-            lines += [
+            fairness = (
                 f"Not claimed by it, and so not judged here: {', '.join(unclaimed)}. "
                 "The findings below are about these calls on these file systems, and say nothing "
-                "of other uses.",
-                "",
-            ]
+                "of other uses."
+            )
+            lines += [fairness, ""]
     lines += [
         f"Made by `{COMMAND}`; the same check: `harness check {store.subject} --quick`.",
         "",
@@ -113,10 +114,12 @@ def index(reports: Iterable[tuple[Store, Report]]) -> bytes:
     lines = [
         "# Published reports",
         "",
-        "Checks of the reference, and of stores from PyPI that nobody here wrote, each in the "
-        "version named and on the guarantees that its own documentation claims. A verdict is about "
-        "what a file system may do with the calls that the store makes; each finding names the "
-        "line, the smallest workload and what was lost.",
+        (
+            "Checks of the reference, and of stores from PyPI that nobody here wrote, each in the "
+            "version named and on the guarantees that its own documentation claims. A verdict is "
+            "about what a file system may do with the calls that it makes; each finding names the "
+            "line, the smallest workload and what was lost."
+        ),
         "",
         f"`{COMMAND}` makes them anew; a test holds that they are current.",
         "",

@@ -22,7 +22,6 @@ ADAPTERS = (
     "atomicwrites_files",
     "beaker_file",
     "boltons_atomic",
-    "cachecontrol_file",
     "cachelib_filesystem",
     "dbm_dumb",
     "django_filebased",

@@ -58,7 +58,7 @@ class _Spelled(FileBasedCache):  # type: ignore[misc]
 
     def _key_to_file(self, key: str, version: int | None = None) -> str:
         del version
-        return os.path.join(self._dir, key.encode().hex() + self.cache_suffix)
+        return os.path.join(str(self._dir), f"{key.encode().hex()}{self.cache_suffix}")
 
 
 class Store:
