@@ -163,7 +163,8 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
     yield from _told("allowed", " or ".join(finding.allowed) or "none of this")
     fix = fix_words(finding)
     if fix is not None:
-        yield from _told("fix", fix, "green")
+        proven = finding.fix is not None and finding.fix.verified is not None
+        yield from _told("fix", fix, "green" if proven else "")
     yield from _told("seen", seen_words(finding))
     if finding.repro is not None:
         path = finding.repro if directory is None else str(directory / finding.repro)
@@ -179,12 +180,13 @@ def _told(head: str, text: str, style: str = "") -> Iterator[Text]:
 
 def _wrapped(text: str, first: str, rest: str, style: str = "") -> Iterator[Text]:
     """Break a text into lines; a long path stays whole, so that it can be copied."""
+    endless = any(len(word) > WIDTH and "\\x" in word for word in text.split())
     lines = textwrap.wrap(
         text,
         WIDTH,
         initial_indent=first,
         subsequent_indent=rest,
-        break_long_words=False,
+        break_long_words=endless,  # bytes spelled out are nothing to copy
         break_on_hyphens=False,
     )
     for line in lines or [first.rstrip()]:
