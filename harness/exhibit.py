@@ -7,19 +7,16 @@ as plain data: renderers know nothing of traces, models or images.
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from harness.diagnose import located
+from harness.diagnose import Sites
 from harness.errors import BaselineError, HarnessError
 from harness.examine import Examination, after_kill
 from harness.explore import CrashState, Explorer
 from harness.finding import Crash, Reproduction, load_reproduction, state_of
 from harness.given import give
 from harness.history import Event, Recording, record
-from harness.image import Image
 from harness.intercept import rerouted
 from harness.live import run_faulted
 from harness.persistence import Model
@@ -27,153 +24,12 @@ from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
 from harness.report import Culprit, FindingRecord
 from harness.rot import apply, parse_damage, stored
+from harness.scene import Act, Exhibit, Fate, Span, Step, disk_rows, excerpts_of
 from harness.script import format_call
-from harness.statelist import show_content
 from harness.subjects import Subject
 from harness.trace import Fdatasync, Fsync, Record, Sync, is_call
 
-__all__ = ["Act", "Excerpt", "Exhibit", "FileRow", "Line", "Span", "Step", "exhibit", "exhibits_of"]
-
-Fate: TypeAlias = Literal["synced", "kept", "partly", "torn", "lost", "ran", "failed", "never"]
-"""What the crash left of a call: certain to be there, there by luck, some of it, cut inside a page,
-nothing; it has no effect of its own; it failed; it was never made."""
-
-_AROUND: Final = 3
-"""Source lines shown before and after each that matters."""
-
-_GAP: Final = 2
-"""Lines between two stretches that are shown rather than left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One system call.
-
-    Attributes:
-        number: Which call of its act, from 1.
-        call: As strace would show it.
-        place: ``file:line``, or nothing where no line of the subject made it.
-        function: The function that line is in.
-        source: The line's text.
-        sync: Whether it is one that makes things durable.
-        fate: What the crash left of it.
-        lost: The parts that are not on disk.
-        culprit: Whether it comes from the line to blame.
-    """
-
-    number: int
-    call: str
-    place: str
-    function: str
-    source: str
-    sync: bool
-    fate: Fate
-    lost: tuple[str, ...]
-    culprit: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One operation, above the calls that it made.
-
-    Attributes:
-        text: The operation.
-        first: Its first call, from 1.
-        last: Its last; below ``first`` where it made none.
-        state: ``returned`` before the crash, ``in flight`` in it, or ``never`` called.
-    """
-
-    text: str
-    first: int
-    last: int
-    state: Literal["returned", "in flight", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One run up to a crash.
-
-    Attributes:
-        title: Which run.
-        spans: The operations, in order.
-        steps: The calls, in order.
-        crash_after: Calls that had returned at the crash; None where nothing crashed.
-        in_call: Whether it struck in the middle of the next call.
-        killed_after: Calls after which an earlier process was killed, if one was.
-        ending: What struck, in words.
-    """
-
-    title: str
-    spans: tuple[Span, ...]
-    steps: tuple[Step, ...]
-    crash_after: int | None
-    in_call: bool
-    killed_after: int | None
-    ending: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileRow:
-    """One path on the disk at three moments; None where it was not there.
-
-    Attributes:
-        path: Relative to the directory that holds the store's.
-        before: Before the run, durably.
-        running: As running programs saw it when the crash struck.
-        after: On the disk that the crash left.
-    """
-
-    path: str
-    before: str | None
-    running: str | None
-    after: str | None
-
-    @property
-    def differs(self) -> bool:
-        """Whether the crash changed it."""
-        return self.running != self.after
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of source.
-
-    Attributes:
-        number: From 1.
-        text: Without its end.
-        calls: Numbers of the calls it made, in the last act.
-        role: ``culprit``, ``lost`` where an effect of its calls is, or nothing.
-    """
-
-    number: int
-    text: str
-    calls: tuple[int, ...]
-    role: Literal["culprit", "lost", ""]
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """Lines of one file; a gap in their numbers is one in the text."""
-
-    file: str
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Exhibit:
-    """Everything to show about one finding.
-
-    Attributes:
-        acts: The run, and the recovery where that crashed as well.
-        disk: The paths that were there at any of the moments.
-        moments: What the columns of ``disk`` are called.
-        sources: The source around the lines that matter.
-    """
-
-    acts: tuple[Act, ...]
-    disk: tuple[FileRow, ...]
-    moments: tuple[str, str, str]
-    sources: tuple[Excerpt, ...]
+__all__ = ["exhibit", "exhibits_of"]
 
 
 def exhibit(
@@ -235,7 +91,16 @@ def _crashed(
         return None
     what = "process killed" if model.order == "returned" else f"power cut ({model.name})"
     acts = [
-        _act("The run", found.explorer, crash, found.events, finding, what, reproduction.kill_at)
+        _act(
+            "The run",
+            found.explorer,
+            crash,
+            found.events,
+            finding,
+            what,
+            recording,
+            reproduction.kill_at,
+        )
     ]
     explorer, final, before = found.explorer, state, recording.base
     if reproduction.second is not None:
@@ -245,7 +110,9 @@ def _crashed(
             return None
         final, before = inner, found.explorer.image(state)
         acts.append(
-            _act("The recovery from it", explorer, reproduction.second, [], finding, what, None)
+            _act(
+                "The recovery from it", explorer, reproduction.second, [], finding, what, recording
+            )
         )
     position = (reproduction.second or crash).position
     moments = (
@@ -256,9 +123,9 @@ def _crashed(
     running = explorer.image(explorer.everything_after((position + 1) // 2))
     return Exhibit(
         tuple(acts),
-        _disk(before, running, explorer.image(final)),
+        disk_rows(before, running, explorer.image(final)),
         moments,
-        _sources(acts[-1:], finding.culprit),
+        excerpts_of(acts[-1:], finding.culprit),
     )
 
 
@@ -269,15 +136,18 @@ def _act(
     events: list[Event],
     finding: FindingRecord,
     what: str,
-    killed_after: int | None,
+    recording: Recording,
+    killed_after: int | None = None,
 ) -> Act:
     """Write a trace down with what a crash left of it."""
     state = state_of(explorer, crash)
     assert state is not None
     fates = _fates(explorer, state, crash)
     records = explorer.constraints.effects.records
+    sites = _sites(records, recording)
     steps = tuple(
-        _step(number, one, *fates[number], finding.culprit) for number, one in enumerate(records, 1)
+        _step(number, one, *fates[number], finding.culprit, sites)
+        for number, one in enumerate(records, 1)
     )
     return Act(
         title=title,
@@ -325,20 +195,37 @@ def _fates(
 
 
 def _step(
-    number: int, one: Record, fate: Fate, lost: tuple[str, ...], culprit: Culprit | None
+    number: int,
+    one: Record,
+    fate: Fate,
+    lost: tuple[str, ...],
+    culprit: Culprit | None,
+    sites: Sites,
 ) -> Step:
-    file, line, function = one.at[0] if one.at else ("", 0, "")
+    site = sites.issuer(one)
+    file, line, function = ("", 0, "") if site is None else (site.file, site.line, site.function)
     return Step(
         number=number,
         call=format_call(one, numbered=False),
         place=f"{file}:{line}" if file else "",
         function=function,
-        source=linecache.getline(located(file), line).strip() if file else "",
+        source="" if site is None else site.source,
         sync=isinstance(one, Fsync | Fdatasync | Sync),
         fate=fate,
         lost=lost,
         culprit=culprit is not None and (culprit.file, culprit.line) == (file, line),
     )
+
+
+def _sites(records: Sequence[Record], recording: Recording) -> Sites:
+    """Name lines as the diagnosis does; who gave bytes is known of the run itself only."""
+    ours = {id(one) for one in recording.records}
+    given = {
+        one.i: recording.given[one.i]
+        for one in records
+        if one.i in recording.given and id(one) in ours
+    }
+    return Sites(records, given)
 
 
 def _spans(events: list[Event], returned: int, calls: int) -> tuple[Span, ...]:
@@ -367,8 +254,9 @@ def _failed(
     if not run.fired or run.before is None:
         return None
     calls = [one for one in run.records if is_call(one)]
+    sites = Sites(calls)
     steps = tuple(
-        _step(number, one, "failed" if one.error else "ran", (), finding.culprit)
+        _step(number, one, "failed" if one.error else "ran", (), finding.culprit, sites)
         for number, one in enumerate(calls, 1)
     )
     act = Act(
@@ -384,15 +272,15 @@ def _failed(
     moments = "before the run", "when the call failed", "after the operation"
     return Exhibit(
         (act,),
-        _disk(recording.base, run.before, after),
+        disk_rows(recording.base, run.before, after),
         moments,
-        _sources([act], finding.culprit),
+        excerpts_of([act], finding.culprit),
     )
 
 
 def _repeated(recording: Recording, finding: FindingRecord) -> Exhibit:
     act = _plain("The run that is repeated, without a fault", recording, finding)
-    return Exhibit((act,), (), ("", "", ""), _sources([act], finding.culprit))
+    return Exhibit((act,), (), ("", "", ""), excerpts_of([act], finding.culprit))
 
 
 def _rotten(recording: Recording, rot: str, finding: FindingRecord) -> Exhibit:
@@ -401,87 +289,20 @@ def _rotten(recording: Recording, rot: str, finding: FindingRecord) -> Exhibit:
     moments = "before the run", "as it was stored", "damaged"
     return Exhibit(
         (act,),
-        _disk(recording.base, left.image, apply(parse_damage(rot), left)),
+        disk_rows(recording.base, left.image, apply(parse_damage(rot), left)),
         moments,
-        _sources([act], finding.culprit),
+        excerpts_of([act], finding.culprit),
     )
 
 
 def _plain(title: str, recording: Recording, finding: FindingRecord) -> Act:
     calls = [one for one in recording.records if is_call(one)]
+    sites = _sites(calls, recording)
     steps = tuple(
-        _step(number, one, "ran", (), finding.culprit) for number, one in enumerate(calls, 1)
+        _step(number, one, "ran", (), finding.culprit, sites) for number, one in enumerate(calls, 1)
     )
     spans = _spans(recording.events, len(calls), len(calls))
     return Act(title, spans, steps, crash_after=None, in_call=False, killed_after=None, ending="")
-
-
-# -- disk and source -------------------------------------------------------------------------------
-
-
-def _disk(before: Image, running: Image, after: Image) -> tuple[FileRow, ...]:
-    three = [_contents(image) for image in (before, running, after)]
-    paths = sorted({path for one in three for path in one})
-    return tuple(FileRow(path, *(one.get(path) for one in three)) for path in paths)
-
-
-def _contents(image: Image) -> dict[str, str]:
-    found = dict.fromkeys((f"{path}/" for path in image.dirs()), "directory")
-    found |= {path: show_content(data) for path, data in image.files().items()}
-    return found | {path: f"-> {target}" for path, target in image.symlinks().items()}
-
-
-def _sources(acts: list[Act], culprit: Culprit | None) -> tuple[Excerpt, ...]:
-    """Cut out the lines that made the calls of the operation to blame, and those around them."""
-    matter: dict[str, dict[int, list[int]]] = {}
-    losing: set[tuple[str, int]] = set()
-    if culprit is not None:
-        matter.setdefault(culprit.file, {})[culprit.line] = []
-    for act in acts:
-        for step in act.steps:
-            file, _, line = step.place.rpartition(":")
-            if not file or step.fate == "never":
-                continue
-            matter.setdefault(file, {}).setdefault(int(line), []).append(step.number)
-            if step.fate in ("lost", "partly", "torn"):
-                losing.add((file, int(line)))
-    first = "" if culprit is None else culprit.file
-    excerpts = []
-    for file in sorted(matter, key=lambda one: (one != first, one)):
-        lines = [text.rstrip("\n") for text in linecache.getlines(located(file))]
-        shown = _around(sorted(matter[file]), len(lines))
-        excerpts.append(
-            Excerpt(
-                file,
-                tuple(
-                    Line(
-                        number,
-                        lines[number - 1],
-                        tuple(matter[file].get(number, ())),
-                        "culprit"
-                        if culprit is not None and (file, number) == (culprit.file, culprit.line)
-                        else "lost"
-                        if (file, number) in losing
-                        else "",
-                    )
-                    for number in shown
-                ),
-            )
-        )
-    return tuple(one for one in excerpts if one.lines)
-
-
-def _around(lines: list[int], count: int) -> list[int]:
-    """Give the lines to show: those that matter and a few around each, small gaps closed."""
-    wanted = sorted(
-        {n for line in lines for n in range(line - _AROUND, line + _AROUND + 1) if 1 <= n <= count}
-    )
-    shown: list[int] = []
-    for number in wanted:
-        if shown and 1 < number - shown[-1] <= _GAP + 1:
-            shown += range(shown[-1] + 1, number)
-        shown.append(number)
-    return shown
 
 
 def exhibits_of(

@@ -52,6 +52,7 @@ ORDER = [
         "edits",
         "fix",
         "story",
+        "scene",
         "exhibit",
         "partial",
         "fingerprint",

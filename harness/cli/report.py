@@ -12,8 +12,8 @@ from harness.cli.streams import emit_bytes, side_output_on_stderr
 from harness.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from harness.exhibit import Exhibit
     from harness.report import Report
+    from harness.scene import Exhibit
 
 __all__ = ["report"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from harness.exhibit import Exhibit
 from harness.report import Report, dump, write_atomically
+from harness.scene import Exhibit
 
 __all__ = ["FORMATS", "render", "write_all"]
 

@@ -13,7 +13,6 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from harness.exhibit import Act, Exhibit, Span, Step
 from harness.render.words import (
     conclusion,
     coverage,
@@ -28,6 +27,7 @@ from harness.render.words import (
     seen_words,
 )
 from harness.report import FindingRecord, Report
+from harness.scene import Act, Exhibit, Span, Step
 
 if TYPE_CHECKING:
     from jinja2 import Template

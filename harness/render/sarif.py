@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.exhibit import Exhibit, Step
 from harness.oracle import GUARANTEES
 from harness.render.words import fault_words, fix_words, operations, seen_words
 from harness.report import FindingRecord, Report
+from harness.scene import Exhibit, Step
 
 __all__ = ["as_sarif"]
 

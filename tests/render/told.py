@@ -1,7 +1,7 @@
 """One report with every kind of text in it that a renderer has to get past."""
 
-from harness.exhibit import Act, Excerpt, Exhibit, FileRow, Line, Span, Step
 from harness.report import Culprit, FindingRecord, Fix, OperationRecord, Report, Stats, Verdict
+from harness.scene import Act, Excerpt, Exhibit, FileRow, Line, Span, Step
 
 HOSTILE = "<script>alert(1)</script>\"'&`|]]>--><b>\x1b[31m\x00\ud800%\n::error::, x"
 """HTML, XML, Markdown, a workflow command, control characters, half a surrogate pair."""
