@@ -76,7 +76,7 @@ class Store:
 
 @declares(
     not_found=(FileNotFoundError,),
-    guarantees=("atomicity", "recovery", "listing", "clean-failure", "hygiene"),
+    guarantees=("atomicity", "recovery", "listing", "clean-failure"),
 )
 def open_store(directory: str) -> Store:
     """Open the store in a directory."""

@@ -68,7 +68,7 @@ class Store:
         return list(self._map)
 
 
-@declares(guarantees=("recovery", "listing", "clean-failure", "hygiene"))
+@declares(guarantees=("recovery", "listing"))
 def open_store(directory: str) -> Store:
     """Open the mapping over a directory."""
     return Store(directory)

@@ -88,7 +88,7 @@ class Store:
 
 
 @declares(
-    guarantees=("atomicity", "recovery", "listing", "clean-failure", "hygiene"),
+    guarantees=("atomicity", "recovery", "listing"),
     single_writer=True,
 )
 def open_store(directory: str) -> Store:
