@@ -29,6 +29,7 @@ from harness.errors import EscapeError, Killed, UsageError
 from harness.explore import Explorer
 from harness.faults import Fault, FaultHooks, faults_of
 from harness.finding import image_hash
+from harness.givers import GivingRecorder
 from harness.image import EMPTY, Image, from_tree
 from harness.intercept import active, rerouted
 from harness.persistence import PROFILES, Model, constrain, derive, profile
@@ -162,10 +163,11 @@ class CrashDisk:
         self._outside("crashes")
         models = self._models(profile)
         base = self._disk()
-        recorder = Recorder()
-        self._act(Machine(base, seed=self._seed, hooks=recorder), action)
+        recorder = GivingRecorder()
+        with recorder.listening():
+            self._act(Machine(base, seed=self._seed, hooks=recorder), action)
         self._used = True
-        run = Run([one for one in recorder.records if is_call(one)])
+        run = Run([one for one in recorder.records if is_call(one)], recorder.given)
         explorers = [
             Explorer(constrain(derive(run.records, base), model), budget=budget, seed=self._seed)
             for model in models

@@ -15,7 +15,7 @@ from harness.explore import CrashState, Explorer
 from harness.finding import crash_of, trace_hash
 from harness.script import format_call
 from harness.statelist import show_content
-from harness.trace import Record
+from harness.trace import Frame, Record
 
 __all__ = ["CallFailure", "CrashPoint", "Run", "line_of"]
 
@@ -48,7 +48,7 @@ class CrashPoint:
     def lost(self) -> list[str]:
         """What had been asked of the disk and is not on it, with the lines that asked."""
         return [
-            f"{_told(self._run.by_number[i])}: {part}"
+            f"{self._run.told(self._run.by_number[i])}: {part}"
             for i, part in self._explorer.lost(self._moved)
         ]
 
@@ -76,7 +76,7 @@ class CrashPoint:
         lines = [f"crash under {self.profile}, after {calls}; the function {state}"]
         lines += _listed("lost", self.lost or ["nothing: all that was done is on disk"])
         if self.after:
-            lines += _listed("last", [_told(self._run.records[self.after - 1])])
+            lines += _listed("last", [self._run.told(self._run.records[self.after - 1])])
         shown = [f"{path}: {show_content(data)}" for path, data in sorted(self.files.items())]
         return "\n".join(lines + _listed("disk", shown or ["no file"]))
 
@@ -102,19 +102,25 @@ class CallFailure:
 
 @dataclass
 class Run:
-    """The action, recorded: its calls."""
+    """The action, recorded.
+
+    Attributes:
+        records: Its calls.
+        given: Where a buffered file was given what a write brings, by the write's number.
+    """
 
     records: list[Record]
+    given: dict[int, tuple[Frame, ...]]
 
     def __post_init__(self) -> None:
         self.by_number = {one.i: one for one in self.records}
         self.hash = trace_hash(self.records)
 
-
-def _told(record: Record) -> str:
-    """Say a call, with the line that made it."""
-    call = format_call(record, numbered=False)
-    return f"{line_of(record.at[0])}: {call}" if record.at else call
+    def told(self, record: Record) -> str:
+        """Say a call, with the line that made it, or gave it its bytes."""
+        call = format_call(record, numbered=False)
+        at = self.given.get(record.i, record.at)
+        return f"{line_of(at[0])}: {call}" if at else call
 
 
 def line_of(frame: tuple[str, int, str]) -> str:

@@ -21,8 +21,8 @@ Expected
 - ``posix``: the rename may be durable while pages of the file are not: ``get`` then raises
   ``zlib.error`` or ``UnpicklingError``, for that key and until somebody deletes the file:
   ``atomicity`` violated at ``os.rename(old_file_name, new_file_name)``.
-- ``hygiene`` violated, were it claimed: ``mkstemp`` files of dead writers are never removed (``clear`` and the
-  culling look at ``*.djcache`` only).
+- ``hygiene`` violated, were it claimed: ``mkstemp`` files of dead writers are never removed
+  (``clear`` and the culling look at ``*.djcache`` only).
 
 Listing: the file names are MD5 of the key and there is no call that lists keys, so ``listing`` is
 not claimed. The adapter answers ``list`` by a subclass that spells the key out instead.

@@ -72,7 +72,7 @@ def test_the_documented_test_fails_on_the_bug_and_names_crash_line_and_replay(ru
             "*assert load(path) in (old, new)*",
             "*AssertionError: assert '\\x00\\x00\\x00' in ('old', 'new')*",
             "*harness_disk: crash under ext4, after 4 of 4 calls; the function had returned*",
-            '*lost*settings.py:16 with open(temporary, "w") as file: write("settings.json.tmp"*',
+            '*lost*settings.py:17 file.write(text): write("settings.json.tmp"*',
             "*disk *settings.json: 3 bytes: '\\x00\\x00\\x00'*",
             "*again*pytest 'test_it.py::test_save_settings_is_crash_safe' --harness-crash ext4-*",
         ]
