@@ -61,10 +61,15 @@ class _Graveyard:
 _graveyard = _Graveyard()
 
 
-def bury() -> None:
-    """Say that a store's objects were dropped; now and then its garbage is collected."""
-    _graveyard.buried += 1
-    if _graveyard.buried % _COLLECT_EVERY == 0:
+def bury(count: int = 1) -> None:
+    """Say that a store's objects were dropped; now and then its garbage is collected.
+
+    Args:
+        count: How many they count for.
+    """
+    before = _graveyard.buried // _COLLECT_EVERY
+    _graveyard.buried += count
+    if _graveyard.buried // _COLLECT_EVERY != before:
         _graveyard.collect()
 
 

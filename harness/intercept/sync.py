@@ -16,7 +16,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from harness.intercept.registry import stand_in, stand_in_class_attribute
+from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
 
 __all__ = ["SCHEDULED", "Scheduled"]
 
@@ -118,3 +118,18 @@ def _join(self: threading.Thread, timeout: float | None = None) -> None:
 
 
 stand_in_class_attribute(threading.Thread, "join", _join)
+
+
+@stands_for("register_at_fork")
+def _register_at_fork(original: Any, **options: Any) -> None:
+    """Forget it: a simulated process never forks, and its module must not live for ever."""
+    if SCHEDULED.get(get_ident()) is None:
+        original(**options)
+
+
+@stands_for("register", modules=("atexit",))
+def _register_at_exit(original: Any, function: Any, /, *arguments: Any, **options: Any) -> Any:
+    """Forget it likewise: the interpreter's end is not the simulated process's."""
+    if SCHEDULED.get(get_ident()) is None:
+        original(function, *arguments, **options)
+    return function

@@ -15,11 +15,9 @@ deadlock; if only sleepers and pollers have run for long, a livelock; both are r
 from __future__ import annotations
 
 import ctypes
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from harness.disk import Hooks, Process, Verdict, Wait
@@ -31,7 +29,7 @@ from harness.record import Recorder
 from harness.schedule.carriers import Baton, Carriers
 from harness.schedule.footprint import Footprint, footprint, is_local
 from harness.schedule.interleaving import Stuck, Taken
-from harness.schedule.locks import SimulatedLock, SimulatedRLock
+from harness.schedule.locks import SimulatedLock, SimulatedRLock, made_at
 from harness.schedule.policy import Choice, Moment, Policy
 from harness.schedule.schedule import Crash, Kill, Run, Schedule, Step, writer_name
 from harness.trace import Close, Frame, Record
@@ -51,7 +49,6 @@ _EARLY_MAX: Final = 2
 _TURNS_MAX: Final = 200_000
 _KNOWN_THREADS: Final[dict[int, threading.Thread]] = threading._active  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way in
 _MEMORY: Final = "memory"
-_HERE: Final = str(Path(__file__).parent.parent) + "/"
 
 
 @dataclass(slots=True)
@@ -131,10 +128,10 @@ class Writer:
     # -- what `harness.intercept.sync` asks ------------------------------------------------------
 
     def lock(self) -> SimulatedLock:
-        return SimulatedLock(_made_at())
+        return SimulatedLock(made_at())
 
     def rlock(self) -> SimulatedLock:
-        return SimulatedRLock(_made_at())
+        return SimulatedRLock(made_at())
 
     def ident(self) -> int:
         return (self.process.pid << 16) + self.index
@@ -503,6 +500,8 @@ class Engine(Hooks):
         except Killed:
             pass
         except BaseException as error:  # noqa: BLE001 - handed to whoever started the run
+            if writer.stop or writer.process.dead:
+                return  # what a dead process raises while it unwinds says nothing
             self.failure = self.failure or error
             self._over = True
         finally:
@@ -677,16 +676,3 @@ class Engine(Hooks):
         except Hung:
             current.finished = True
             carriers.abandon()
-
-
-def _made_at() -> str:
-    """Say where the store makes a lock: file and line."""
-    frame: Any = sys._getframe(2)  # noqa: SLF001 - the documented way to see one's callers
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not (name.startswith(_HERE) and "/reference/" not in name) and not name.endswith(
-            ("/threading.py", "/queue.py")
-        ):
-            return f"{Path(name).name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "?"

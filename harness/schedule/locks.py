@@ -6,7 +6,9 @@ schedule (a store looked at after its writers ended), they work as long as nobod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SimulationError
 from harness.intercept import real
@@ -17,13 +19,15 @@ if TYPE_CHECKING:
 
     from harness.schedule.engine import Writer
 
-__all__ = ["SimulatedLock", "SimulatedRLock"]
+__all__ = ["Making", "SimulatedLock", "SimulatedRLock", "made_at"]
 
 _TIMEOUT_NONE: Final = -1
+_HERE: Final = str(Path(__file__).parent.parent) + "/"
 
 
 def _writer() -> Writer | None:
-    return SCHEDULED.get(real.thread.get_ident())  # type: ignore[return-value]
+    found = SCHEDULED.get(real.thread.get_ident())
+    return None if type(found) is Making else found  # type: ignore[return-value]
 
 
 class SimulatedLock:
@@ -135,3 +139,36 @@ class SimulatedRLock(SimulatedLock):
 
     def _recursion_count(self) -> int:
         return self.depth if self._is_owned() else 0
+
+
+class Making:
+    """Makes simulated locks while a module is run that no writer runs."""
+
+    def lock(self) -> SimulatedLock:
+        return SimulatedLock(made_at())
+
+    def rlock(self) -> SimulatedLock:
+        return SimulatedRLock(made_at())
+
+    def ident(self) -> int:
+        return real.thread.get_ident()  # type: ignore[no-any-return]
+
+    def spawn(self, function: Any) -> Any:
+        return function
+
+    def join(self, thread: Any, timeout: float | None) -> bool:
+        del thread, timeout
+        return True
+
+
+def made_at() -> str:
+    """Say where the store makes a lock: file and line."""
+    frame: Any = sys._getframe(2)  # noqa: SLF001 - the documented way to see one's callers
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not (name.startswith(_HERE) and "/reference/" not in name) and not name.endswith(
+            ("/threading.py", "/queue.py")
+        ):
+            return f"{Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from harness.disk import Hooks, Machine
-from harness.errors import CallLimitExceeded, HarnessError, SimulationError
+from harness.errors import CallLimitExceeded, HarnessError, Killed, SimulationError
 from harness.history import DIRECTORY
 from harness.image import EMPTY, BootSource, Image
 from harness.intercept import active, rerouted
@@ -261,6 +261,8 @@ class _Run:
         )
         self.events.append(event)
         answer = self._attempt(store, operation)
+        if writer.stop or writer.process.dead:
+            raise Killed(f"{writer.name} is dead")  # whatever the store made of that
         event.answer = answer
         event.certain = not isinstance(answer, Raised)
         event.returned = len(engine.steps)

@@ -30,6 +30,7 @@ from harness.persistence import profile
 from harness.quiet import quiet
 from harness.recovery import Prober
 from harness.subjects import load
+from tests.benchmarks import schedules
 from tests.benchmarks.stores import OneFile
 
 VALUES = {"a": b"x" * 100, "b": b"y" * 700}
@@ -157,6 +158,7 @@ def main() -> None:
         print(json.dumps(judged(options.states)))
         return
     found: dict[str, dict[str, float]] = {"checks": checks(), "import": imports()}
+    found |= schedules.figures()
     for states in (10, 100, 1_000, 10_000, *(() if options.fast else (100_000,))):
         # Each in a process of its own: peak memory never falls.
         text = _apart("-m", "tests.benchmarks", "--states", str(states))

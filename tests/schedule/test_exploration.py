@@ -157,7 +157,7 @@ def program(number, writers=2):
 
 
 @pytest.mark.parametrize("bound", [0, 1, 2, UNBOUNDED])
-@pytest.mark.parametrize("number", range(400 if FULL else 10))
+@pytest.mark.parametrize("number", range(100 if FULL else 10))
 def test_pruning_loses_no_history_no_disk_and_no_state_on_the_way(number, bound):
     if bound == UNBOUNDED and not FULL and number > 1:
         pytest.skip("takes long: HARNESS_FULL=1")
@@ -173,7 +173,7 @@ def test_pruning_loses_no_history_no_disk_and_no_state_on_the_way(number, bound)
     assert search.runs <= full.runs
 
 
-@pytest.mark.parametrize("number", range(60 if FULL else 3))
+@pytest.mark.parametrize("number", range(30 if FULL else 3))
 def test_with_three_writers_too(number):
     pruned, states, search = everything(PROGRAM, program(number, 3), preemptions=1)
     complete, all_states, full = everything(PROGRAM, program(number, 3), preemptions=1, prune=False)

@@ -1,7 +1,11 @@
 """One schedule, one run: switching, waiting, dying, and the same bytes every time."""
 
+import os
 import re
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +14,10 @@ from harness.intercept.sync import SCHEDULED
 from harness.ops import delete, listing, read, write
 from harness.schedule import ConcurrentWorkload, Schedule, Uniform, run_schedule
 from harness.trace import dump_line
-from tests.schedule import stores
+from tests.schedule import locking, stores
 from tests.schedule.conftest import TWO_WRITES, Plain, subject_of
 
+ROOT = Path(__file__).parents[2]
 PLAIN = subject_of(Plain)
 
 
@@ -176,3 +181,72 @@ def test_each_turn_and_record_names_the_line_that_made_it():
     assert ("acquire", "write") in here
     assert ("open", "write") in here
     assert all(record.at[0][0] == "tests/schedule/conftest.py" for record in found.records)
+
+
+@pytest.mark.parametrize("store", [locking.FileLocked, locking.SoftLocked, locking.PortaLocked])
+def test_locks_from_pypi_hold_between_processes(store):
+    waited = 0
+    for turns in range(1, 60, 4):
+        found = run_schedule(subject_of(store), TWO_WRITES, Schedule.parse(f"A*{turns} B+"))
+        assert found.stuck is None
+        assert answers(found) == ["None", "None"]
+        writers = [step.writer for step in found.steps if "store/a" in step.paths]
+        assert writers in ([0] * 3 + [1] * 3, [1] * 3 + [0] * 3)
+        waited += any(step.call == "sleep" for step in found.steps)
+    assert waited > 1
+
+
+def test_filelock_between_threads():
+    for seed in range(15):
+        found = run_schedule(subject_of(locking.FileLocked), THREADS, Uniform(str(seed)))
+        assert found.stuck is None
+        assert answers(found) == ["None", "None"]
+
+
+def test_a_lock_from_pypi_gives_up_when_its_virtual_time_is_over():
+    found = run_schedule(subject_of(locking.Impatient), TWO_WRITES, Schedule())
+    assert found.stuck is None
+    assert sorted(text.partition(":")[0] for text in answers(found)) == ["AlreadyLocked", "None"]
+
+
+SCRIPT = """
+from harness.intercept import rerouted
+from harness.quiet import quiet
+from harness.schedule import Exploration, Uniform, run_schedule
+from harness.trace import dump_line
+from tests.schedule.conftest import subject_of
+from tests.schedule.test_run import BOTH, THREADS
+from tests.schedule import locking, stores
+import hashlib, sys
+seen = hashlib.sha256()
+with rerouted(), quiet():
+    for store, workload in (
+        (locking.FileLocked, BOTH), (locking.SoftLocked, BOTH), (stores.Flusher, THREADS),
+        (stores.Primitives, THREADS), (stores.CrossedThreads, THREADS),
+    ):
+        for number in range(6):
+            found = run_schedule(subject_of(store), workload, Uniform(str(number)))
+            for part in (found.taken, found.steps, found.events, found.stuck):
+                seen.update(str(part).encode())
+            for record in found.records:
+                seen.update(dump_line(record).encode())
+    search = Exploration(subject_of(stores.Flocked), BOTH, preemptions=1)
+    for found in search:
+        seen.update(str(found.taken).encode())
+    seen.update(repr((search.visited, search.runs, search.possible)).encode())
+sys.__stdout__.write(seen.hexdigest())
+"""
+
+
+def test_another_process_and_another_hash_seed_give_the_same_bytes():
+    def run(seed):
+        return subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert run("1") == run("2")
