@@ -47,8 +47,8 @@ def exhibit(
         None where it cannot be played again: the subject has changed, or runs no more.
     """
     model = models.get(reproduction.profile)
-    if model is None or reproduction.chain is not None:
-        return None  # a chain of several processes is told in words
+    if model is None or reproduction.chain is not None or reproduction.race is not None:
+        return None  # several processes, in chains or races, are told in words
     try:
         with rerouted(), quiet():
             recording = record(subject, reproduction.workload(), seed=reproduction.seed)

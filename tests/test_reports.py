@@ -13,7 +13,7 @@ from harness.report import Report, shipped_schema
 from tests.reports import ROOT, STORES, files_of, index, make
 
 FULL = os.environ.get("HARNESS_FULL") == "1"
-SOME = ("atomicwrites_files", "fsspec_mapper")
+SOME = ("boltons_atomic", "fsspec_mapper")
 REMEDY = "`python -m tests.reports` makes it anew"
 
 

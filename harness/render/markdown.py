@@ -110,6 +110,9 @@ def _finding(number: int, finding: FindingRecord, level: str) -> Iterator[str]:
     for head, text in rows:
         if text:
             yield f"- {head}: {text}"
+        if head == "fault":
+            # Several writers: who did what, in order.
+            yield from (f"  - {_code(line)}" for line in finding.fault.get("timeline", ()))
 
 
 def _plain(text: str) -> str:

@@ -38,7 +38,7 @@ def told(request):
     shown = {}
     for finding in outcome.report.findings:
         again = load_reproduction(outcome.repros[finding.id], finding.id)
-        if getattr(again, "chain", None) is None:
+        if again.chain is None and again.race is None:
             shown[finding.id] = again, finding, exhibit(plan.loaded, again, finding, PROFILES)
     return outcome.report, shown
 

@@ -10,6 +10,7 @@ import pytest
 from harness.exhibit import exhibits_of
 from harness.persistence import PROFILES
 from harness.render.html import as_html
+from harness.render.markdown import as_markdown
 from harness.runner import Plan, check
 
 from .told import HOSTILE, exhibit_of, finding, report_of
@@ -111,6 +112,15 @@ def test_without_exhibits_it_still_has_the_findings(real):
     text = as_html(report)
     assert report.findings[0].summary.split("(")[0] in text
     assert "Every call" not in text
+
+
+def test_a_race_is_told_in_order():
+    one = finding()
+    one.fault = {"kind": "schedule", "fault": "A B A", "timeline": ["A: write <1>", "B: rename"]}
+    text = as_html(report_of([one]))
+    assert "<li><code>A: write &lt;1&gt;</code></li>" in text
+    assert text.index("A: write") < text.index("B: rename")
+    assert "  - `B: rename`" in as_markdown(report_of([one]))
 
 
 def test_equal_reports_give_equal_pages(real):
