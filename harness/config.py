@@ -11,6 +11,8 @@ Keys are the command line's long options; what is given on the command line wins
     workers = 2
     budget = 60.0                       # seconds
     fail-on = "data-loss"
+    corpus = "tests/corpus"             # findings kept here are run first by plain pytest
+    baseline = "harness-baseline.json"  # findings accepted for now
 
     [tool.harness.profiles.our-nas]     # a persistence model of one's own; choose with `profile`
     names = "journal"
@@ -48,6 +50,8 @@ class Config:
         workers: Processes.
         budget: Seconds of wall time; None for no limit.
         fail_on: Findings less severe than this do not count; None for all of them.
+        corpus: Directory of findings to rerun.
+        baseline: File of accepted findings.
         custom: Persistence models defined here, by name.
     """
 
@@ -60,6 +64,8 @@ class Config:
     workers: int | None = None
     budget: float | None = None
     fail_on: str | None = None
+    corpus: Path | None = None
+    baseline: Path | None = None
     custom: dict[str, Model] = field(default_factory=dict)
 
     @property
@@ -85,6 +91,8 @@ _KEYS: Final = (
     "workers",
     "budget",
     "fail-on",
+    "corpus",
+    "baseline",
 )
 
 
@@ -157,6 +165,8 @@ def load(start: Path) -> Config:
         workers=workers,
         budget=budget,
         fail_on=_typed(name, section, "fail-on", str),
+        corpus=_beside(path, name, section, "corpus"),
+        baseline=_beside(path, name, section, "baseline"),
         custom=_custom(name, section.get("profiles")),
     )
 
@@ -189,6 +199,12 @@ def _typed(name: str, section: dict[str, Any], key: str, wanted: type[T]) -> T |
         raise UsageError(f"{name}: {key} = {value!r}; give {word}")
     result: T = value
     return result
+
+
+def _beside(path: Path, name: str, section: dict[str, Any], key: str) -> Path | None:
+    """Read a path that is meant from the file's directory."""
+    value = _typed(name, section, key, str)
+    return None if value is None else path.parent / value
 
 
 def _names(name: str, section: dict[str, Any], option: str) -> tuple[str, ...] | None:

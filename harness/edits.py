@@ -29,6 +29,7 @@ from harness.trace import (
     Mkdir,
     Record,
     Rename,
+    Sync,
     Truncate,
     Unlink,
     Write,
@@ -114,12 +115,16 @@ def _directories(one: Call) -> list[Record]:
     return [Fsync(path=parent, dir=True) for parent in parents]
 
 
-def dropped(site: Site) -> Change:
-    """Leave a line out."""
+def dropped(site: Site, *, syncs: bool = False) -> Change:
+    """Leave a line out, or only what it syncs."""
 
     def change(recording: Recording) -> Changed | None:
         calls = _calls(recording)
-        kept: Changed = [(one, n) for n, one in enumerate(calls, 1) if not _acts(one, site)]
+        kept: Changed = [
+            (one, n)
+            for n, one in enumerate(calls, 1)
+            if not (_acts(one, site) and (not syncs or isinstance(one, Fsync | Fdatasync | Sync)))
+        ]
         return kept if len(kept) < len(calls) else None
 
     return change

@@ -33,7 +33,7 @@ from harness.recovery import RESTART, Observation, Prober, Reading, follow_value
 from harness.reuse import Asked, Trie, translated
 from harness.trace import Record, is_call
 
-__all__ = ["Coverage", "Examination", "Sighting", "Sightings", "after_kill", "examine"]
+__all__ = ["Coverage", "Examination", "Sighting", "Sightings", "after_kill", "examine", "walk"]
 
 
 @dataclass(slots=True)
@@ -372,7 +372,7 @@ def examine(
     mixed = mixed and model.order != "returned"
     half = 0.5 if mixed else 1.0
     states = meter.watch(examination.explorer, 0.0, half)
-    _walk(examination, states, coverage, sightings, nested=True)
+    walk(examination, states, coverage, sightings, nested=True)
     if mixed:
         calls = examination.constraints.effects.calls
         chosen = _kills(calls)
@@ -387,7 +387,7 @@ def examine(
             successor = after_kill(examination, calls_done)
             if successor is not None:
                 states = meter.watch(successor.explorer, share, share + half / len(chosen))
-                _walk(successor, states, coverage, sightings, nested=False)
+                walk(successor, states, coverage, sightings, nested=False)
     coverage.sampled = int(not coverage.exhaustive)
     return coverage, sightings
 
@@ -410,7 +410,7 @@ def _kills(calls: int) -> Sequence[int]:
     ]
 
 
-def _walk(
+def walk(
     examination: Examination,
     states: Iterator[CrashState],
     coverage: Coverage,
@@ -418,6 +418,15 @@ def _walk(
     *,
     nested: bool,
 ) -> None:
+    """Judge states of one examination.
+
+    Args:
+        examination: What they are states of.
+        states: The states, as its explorer gives them.
+        coverage: Counts what was looked at.
+        sightings: Takes the violations.
+        nested: Whether to judge crashes in the recovery from each of them, too.
+    """
     explorer, judge = examination.explorer, examination.judge
     seen, positions = set[int](), set[int]()
     distinct = 0

@@ -89,6 +89,51 @@ def _plan(config: pytest.Config) -> Plan:
     return known
 
 
+def _corpus(config: pytest.Config) -> Path | None:
+    """Give the corpus directory of the project, if its configuration names one."""
+    import tomllib  # noqa: PLC0415 - see the module's docstring
+
+    path = config.rootpath / "pyproject.toml"
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None  # not ours to complain about
+    section = document.get("tool", {}).get("harness", {})
+    name = section.get("corpus") if isinstance(section, dict) else None
+    return config.rootpath / name if isinstance(name, str) else None
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a reproduction of the corpus where it is named."""
+    if not file_path.name.endswith(".repro.json") or file_path.parent != _corpus(parent.config):
+        return None
+    from harness.corpus_items import CorpusFile  # noqa: PLC0415
+
+    return CorpusFile.from_parent(parent, path=file_path)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Put the corpus first, where pytest was not told what to run."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return
+    directory = _corpus(config)
+    if directory is not None and directory.is_dir():
+        from harness.corpus_items import put_first  # noqa: PLC0415
+
+        put_first(directory, session, items)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say of each mended finding that it is kept no longer for a reason."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", []):
+            if name == "harness-corpus-fixed":
+                terminalreporter.write_line(f"corpus: {value} is no longer reproduced: remove it")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each scenario a test for every profile asked for: ``test_atomicity[ext4]``."""
     if "harness_profile" in metafunc.fixturenames:

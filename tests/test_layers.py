@@ -58,9 +58,10 @@ ORDER = [
         "fingerprint",
         "shards",
     ),
-    *("render", "runner", "gathering", "merging", "gate", "stress", "cluster"),
+    *("baseline", "corpus"),
+    *("render", "runner", "advise", "gathering", "merging", "gate", "stress", "cluster"),
     *("crashpoint", "crashdisk"),
-    *("config", "cli", "pytest_plugin", "__main__"),
+    *("config", "cli", "corpus_items", "pytest_plugin", "__main__"),
 ]
 """Left to right."""
 

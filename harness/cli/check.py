@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 import click
 
+from harness.cli.advice import advice
 from harness.cli.ci import announce
+from harness.cli.keeping import Keeping
 from harness.cli.loading import find_subject
 from harness.cli.options import SEVERITIES, debug_option, json_option
 from harness.cli.places import report_directories
@@ -96,6 +98,22 @@ workers_option = click.option(
     type=click.Choice(SEVERITIES),
     help="Exit 1 only for findings at least this severe.",
 )
+@click.option(
+    "--corpus",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep a *.repro.json of each finding there; plain pytest reruns them first.",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Accept the findings listed there; fail on new ones, and on listed ones that are fixed.",
+)
+@click.option(
+    "--update-baseline", is_flag=True, help="Write what is found into the baseline, as accepted."
+)
+@click.option("--advise", is_flag=True, help="Also look for syncs that no judged guarantee needs.")
 @json_option
 @debug_option
 def check(
@@ -109,7 +127,11 @@ def check(
     budget: float | None,
     directory: Path | None,
     fail_on: str | None,
+    corpus: Path | None,
+    baseline: Path | None,
     *,
+    update_baseline: bool,
+    advise: bool,
     quick: bool,
     thorough: bool,
     as_json: bool,
@@ -133,6 +155,7 @@ def check(
         raise UsageError(f"fail-on = {fail_on!r}; give one of {', '.join(SEVERITIES)}")
     effort = "quick" if quick else "thorough" if thorough else defaults.effort or "default"
     subjects = (subject,) if subject else defaults.subjects or (None,)
+    keeping = Keeping.of(defaults, corpus=corpus, baseline=baseline, update=update_baseline)
     places = report_directories(directory, [one or "" for one in subjects])
     results: list[Outcome | BaselineError] = []
     with side_output_on_stderr():
@@ -153,16 +176,23 @@ def check(
             codes.append(result.exit_code)
             continue
         outcome = _where_written(result, place)
-        codes.append(outcome.exit_code(cast("Severity | None", fail_on)))
+        codes.append(keeping.exit_code(outcome, cast("Severity | None", fail_on)))
         reports.append(outcome.report)
         _write(plan, outcome, place)
         if not as_json:
             if len(codes) > 1:
                 emit("")
             _show(outcome, place)
+        keeping.tell(outcome, say if as_json else emit)
+        if advise:
+            with side_output_on_stderr():
+                lines = advice(plan)
+            for line in lines:
+                (say if as_json else emit)(line)
         announce(outcome.report, as_json=as_json)
     if as_json:
         _emit(reports, len(plans))
+    keeping.save(reports)
     return next(code for code in _WORST_FIRST if code in codes)
 
 
