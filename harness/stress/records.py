@@ -10,8 +10,10 @@ from typing import Final, Literal
 import msgspec
 
 from harness import __version__
+from harness.errors import UsageError
 from harness.finding import Candidate
 from harness.fingerprint import fingerprint
+from harness.oracle import RACED
 from harness.partial import Settled
 from harness.report import FindingRecord
 from harness.runner import Plan, drawn_from, switches
@@ -246,6 +248,18 @@ class Stress:
         return replace(self, plan=replace(self.plan))
 
     @cached_property
+    def judged(self) -> tuple[str, ...]:
+        """The guarantees that rounds can put to the test: a round has one writer.
+
+        Raises:
+            UsageError: None is left.
+        """
+        found = tuple(name for name in self.plan.judged if name != RACED)
+        if not found:
+            raise UsageError(f"stress has no rounds about {RACED}; harness check judges it")
+        return found
+
+    @cached_property
     def values(self) -> list[bytes]:
         """The subject's own values, where it accepts only some."""
         return list(drawn_from(self.plan.loaded, "values", _VALUES, self.plan.seed))
@@ -259,7 +273,7 @@ class Stress:
             keys=tuple(drawn_from(subject, "keys", _KEYS, self.plan.seed)),
             syncs=subject.sync is not None,
             sized=subject.values is None,
-            judged=self.plan.judged,
+            judged=self.judged,
             profiles=tuple(model.name for model in self.plan.models),
         )
 
@@ -272,7 +286,7 @@ class Stress:
             self.plan.subject,
             self.plan.seed,
             [switches(model) for model in self.plan.models],
-            list(self.plan.judged),
+            list(self.judged),
             list(FEATURES),
             names,
         ]
@@ -283,7 +297,7 @@ class Stress:
             plan_hash=hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16],
             fingerprint=fingerprint(self.plan.loaded),
             profiles=[model.name for model in self.plan.models],
-            judged=list(self.plan.judged),
+            judged=list(self.judged),
             corpus=names,
             shard=None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}",
         )

@@ -85,7 +85,7 @@ class _Round:
         self._plan = plan
         self._result = result
         self._keep = keep
-        self._judged = frozenset(stress.plan.judged)
+        self._judged = frozenset(stress.judged)
         by_name = {model.name: model for model in stress.plan.models}
         self._models = tuple(by_name[name] for name in plan.profiles if name in by_name)
 

@@ -81,7 +81,7 @@ def panel(engine: Engine) -> Text:
         lines.append(Text(f"findings: {told}", "bold red"))
     lines.append(Text(f"{len(tally.signs):,} different things seen, in {len(tally.new)} rounds"))
     lines.append(Text())
-    lines += table(tally, list(engine.stress.plan.judged))
+    lines += table(tally, list(engine.stress.judged))
     return Text("\n").join(lines)
 
 
