@@ -393,16 +393,20 @@ def examine(
 
 
 _KILLS_MAX: Final = 256
-"""Calls of a trace after each of which a process is killed; of a longer one as many are chosen."""
+"""Calls of a trace after each of which a process is killed."""
+
+_KILLS_LONG: Final = 64
+"""Calls of a longer trace that are chosen. Each makes a trace of its own, as long as the first, and
+recovering from one grows with what was written."""
 
 
 def _kills(calls: int) -> Sequence[int]:
     """Say after which calls of a trace to kill the process: all, or the ends and an even spread."""
     if calls <= _KILLS_MAX:
         return range(1, calls + 1)
-    ends = _KILLS_MAX // 8
+    ends = _KILLS_LONG // 8
     between = calls - 2 * ends
-    spread = _KILLS_MAX - 2 * ends
+    spread = _KILLS_LONG - 2 * ends
     return [
         *range(1, ends + 1),
         *(ends + 1 + number * between // spread for number in range(spread)),

@@ -26,10 +26,12 @@ from harness.history import record
 from harness.image import from_tree
 from harness.intercept import rerouted
 from harness.ops import Workload, write
+from harness.oracle import GUARANTEES, INJECTED
 from harness.persistence import profile
 from harness.quiet import quiet
 from harness.recovery import Prober
 from harness.subjects import load
+from harness.unit import Depth, run_unit
 from tests.benchmarks import schedules
 from tests.benchmarks.stores import OneFile
 
@@ -116,6 +118,33 @@ def judged(states: int) -> dict[str, float]:
     }
 
 
+def long_log(which: str, operations: int) -> dict[str, float]:
+    """Judge an append log by crashes as ``harness check`` does, under ext4 and posix."""
+    subject = load(f"tests.benchmarks.stores:{which}_log")
+    keys = "abcdefgh"
+    workload = Workload(
+        "log", tuple(write(keys[number % 8], b"%d" % number) for number in range(operations))
+    )
+    crashes = frozenset(subject.guarantees or GUARANTEES) - set(INJECTED)
+    start, states, executed, windows = time.process_time(), 0, 0, 0
+    for name in ("ext4", "posix"):
+        result = run_unit(
+            subject, workload, (profile(name),), crashes, Depth(budget=1500, mixed=True), seed=0
+        )
+        assert not result.errors
+        states += result.judged
+        executed += result.executed
+        windows += result.coverage[name].faults
+    return {
+        "operations": operations,
+        "states": states,
+        "positions visited": windows,
+        "executed": executed,
+        "CPU seconds": time.process_time() - start,
+        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
 def _apart(*arguments: str) -> str:
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, check=False
@@ -150,12 +179,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--out", type=Path, help="directory for benchmarks.json")
     parser.add_argument(
-        "--fast", action="store_true", help="without whole checks and 100,000 states"
+        "--fast", action="store_true", help="without whole checks, long logs and 100,000 states"
     )
     parser.add_argument("--states", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--log", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.states:
         print(json.dumps(judged(options.states)))
+        return
+    if options.log:
+        print(json.dumps(long_log(options.log[0], int(options.log[1]))))
         return
     found: dict[str, dict[str, float]] = {"checks": checks(), "import": imports()}
     found |= schedules.figures()
@@ -163,9 +196,16 @@ def main() -> None:
         # Each in a process of its own: peak memory never falls.
         text = _apart("-m", "tests.benchmarks", "--states", str(states))
         found[f"growth {states}"] = json.loads(text)
+    for which in ("synced", "unsynced"):
+        for operations in (100, *(() if options.fast else (1_000, 10_000))):
+            text = _apart("-m", "tests.benchmarks", "--log", which, str(operations))
+            found[f"{which} log {operations}"] = json.loads(text)
     if not options.fast:
         for workers in (1, 2):
             found[f"harness check -n {workers}"] = whole_check(workers)
+        found["harness check -n 2"]["times as fast as -n 1"] = (
+            found["harness check -n 1"]["seconds"] / found["harness check -n 2"]["seconds"]
+        )
     for name, figures in found.items():
         for what, figure in figures.items():
             print(f"{name:24} {what:24} {figure:14,.1f}")
