@@ -180,7 +180,7 @@ class _Race:
     def kills(self, preemptions: int) -> str | None:
         """Kill a writer after each step that left something; say what cannot be told."""
         seen: set[Schedule] = set()
-        alone = 0
+        alone = stuck = 0
         doubt = None
         for run in sorted(self.runs, key=lambda one: one.preemptions):
             if run.preemptions > preemptions:
@@ -197,6 +197,9 @@ class _Race:
                     left = killed.cycle is not None or _lock_left(killed, violation)
                     if left:
                         self.found(killed, violation)
+                        stuck += 1
+                        if stuck >= _STUCK_MAX:
+                            return doubt  # the point is made, and each takes long
                     elif not run.preemptions:
                         alone += 1
                         doubt = f"a killed writer leaves {violation.observed}, without any race"
@@ -341,6 +344,9 @@ def _trace_key(run: Run) -> object:
     told.sort(key=lambda item: item[0])
     return tuple(what for _, what in told)
 
+
+_STUCK_MAX: Final = 3
+"""Runs in which a dead writer keeps the living out, after which no more are tried."""
 
 _LEAVES: Final = ("flock", "posix_lock", "open", "close")
 

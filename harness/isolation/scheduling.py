@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, cast
 
 from harness.disk import Machine, Process, Verdict, Wait
-from harness.errors import HarnessError, Hung, Killed
+from harness.errors import HarnessError, Hung, Killed, SimulationError
 from harness.history import DIRECTORY
 from harness.image import BootSource
 from harness.intercept import active
@@ -40,7 +40,7 @@ from harness.watch import watched
 
 __all__ = ["failing_calls", "run_race"]
 
-STEPS_MAX: Final = 4_000
+STEPS_MAX: Final = 1_500
 """Steps after which a run counts as going round and round."""
 
 PATIENCE: Final = 200
@@ -219,8 +219,14 @@ class _Baton(Recorder):
         """Let everybody go home."""
         self.over = True
         for writer in self.writers:
-            if writer.state != "done":
+            if writer.state != "done" and writer.baton.locked():
                 writer.baton.release()
+
+    def abandon(self) -> None:
+        """Give a run up: whoever may still be stuck somewhere else makes no call any more."""
+        for writer in self.writers:
+            writer.process.kill()
+        self._end()
 
     # -- steps ---------------------------------------------------------------------------------
 
@@ -552,8 +558,16 @@ def _run_threads(baton: _Baton, session: Session | None) -> None:
     first = baton.choose(None)
     if first is not None:
         first.baton.release()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except Hung as hung:
+        baton.abandon()
+        raise SimulationError(
+            "a writer never gets on, and makes no call that could be seen: it computes, or "
+            "waits for a lock that was made when its module was imported, which processes on a "
+            "real machine would not share"
+        ) from hung
     if baton.crash is not None:
         raise baton.crash
 
