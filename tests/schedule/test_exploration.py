@@ -1,11 +1,13 @@
 """Pruning loses nothing: against full enumeration, on random programs and small stores."""
 
+import fcntl
 import os
 from random import Random
 
 import pytest
 
 from harness.disk import Hooks
+from harness.image import from_tree
 from harness.ops import delete, read, write
 from harness.schedule import ConcurrentWorkload, Exploration
 from tests.schedule import stores
@@ -71,7 +73,7 @@ def everything(subject, workload, **options):
 
 ACTIONS = (
     "create", "exclusive", "append", "overwrite", "read", "stat", "unlink", "rename", "link",
-    "list", "truncate", "mkdir", "rmdir", "below", "symlink", "through", "seek",
+    "list", "truncate", "mkdir", "rmdir", "below", "symlink", "through", "seek", "trylock",
 )  # fmt: skip
 
 
@@ -130,8 +132,11 @@ class Program:
                     "overwrite": os.O_RDWR | os.O_CREAT | os.O_TRUNC,
                     "read": os.O_RDONLY,
                     "seek": os.O_RDWR,
+                    "trylock": os.O_RDWR | os.O_CREAT,
                 }[action]
         descriptor = os.open(one, flags)
+        if action == "trylock":
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if action == "seek":
             return os.lseek(descriptor, 0, os.SEEK_END)
         if action in ("append", "overwrite", "through"):
@@ -171,6 +176,40 @@ def test_pruning_loses_no_history_no_disk_and_no_state_on_the_way(number, bound)
     assert full.exhaustive
     assert search.possible == full.visited == full.possible
     assert search.runs <= full.runs
+
+
+class _InOrder:
+    """Draws the first, then the second."""
+
+    def __init__(self):
+        self.drawn = 0
+
+    def choice(self, choices):
+        self.drawn += 1
+        return choices[self.drawn - 1]
+
+
+class OneName(Program):
+    """The same, on one name."""
+
+    def _do(self, action, random):
+        del random
+        return super()._do(action, _InOrder())
+
+
+@pytest.mark.parametrize("one", ACTIONS)
+def test_no_pair_of_calls_is_taken_for_independent_that_is_not(one):
+    subject = subject_of(OneName)
+    for other in ACTIONS if FULL else ACTIONS[ACTIONS.index(one) :]:
+        for there in ({}, {"x": b"12"}, {"d/x": b"3", "x": b"4"}):
+            workload = ConcurrentWorkload("pair", ((read(f"0/{one}"),), (read(f"1/{other}"),)))
+            base = from_tree(there)
+            pruned, states, _ = everything(subject, workload, preemptions=1, base=base)
+            complete, all_states, _ = everything(
+                subject, workload, preemptions=1, base=base, prune=False
+            )
+            assert pruned == complete, (other, there)
+            assert states == all_states, (other, there)
 
 
 @pytest.mark.parametrize("number", range(30 if FULL else 3))
