@@ -132,12 +132,11 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
             "*.repro.json in a corpus directory instead ([tool.harness] corpus)"
         )
     if found.rot is not None:
-        return (
-            f"damage_everything(disk, {parse_damage(found.rot).kind!r}, SETUP, OPERATIONS)",
-            imports,
-        )
+        damage = parse_damage(found.rot)
+        more = f", {damage.other!r}, {found.key!r}" if damage.kind == "renamed" else ""
+        return f"damage_everything(disk, {damage.kind!r}, SETUP, OPERATIONS{more})", imports
     if found.fault is not None:
-        fault = parse(found.fault)
+        fault = parse(found.fault.split(";")[0].strip())
         imports = imports | {"import errno"}
         if isinstance(fault, Full):
             return (

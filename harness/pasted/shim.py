@@ -892,16 +892,20 @@ def opened_anew(disk, run, key):
         disk.listening = True
 
 
-def damage_everything(disk, kind, setup, operations):
+def damage_everything(disk, kind, setup, operations, renamed=None, under=None):
     """Damage what is stored, one piece at a time; a value must be one that was written."""
     everything = [*setup, *operations]
     run, _ = started(disk, [], everything)
     image = run.image(run.effects())
     older_run, _ = started(disk, [], everything[:-1])
     older = dict(older_run.image(older_run.effects())[1])
-    keys = keys_of(everything)
+    keys = list(dict.fromkeys([*keys_of(everything), *([under] if under else [])]))
     for path, content in damaged(kind, dict(image[1]), older):
         files = {**dict(image[1]), path: content}
+        if kind in ("renamed", "missing"):
+            del files[path]
+        if kind == "renamed":
+            files[renamed] = content
         base = lay_out(disk, (image[0], tuple(sorted(files.items()))))
         try:
             session = Session(base)
@@ -920,6 +924,9 @@ def damaged(kind, files, older):
     """Give each file with one piece of damage of a kind."""
     for path, content in files.items():
         size = len(content)
+        if kind in ("renamed", "missing"):
+            yield path, content
+            continue
         ends = range(SECTOR, size + SECTOR, SECTOR)
         if kind == "flipped":
             for bit in range(8 * size):
