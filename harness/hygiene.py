@@ -34,7 +34,14 @@ from harness.subjects import Raised, Session
 from harness.trace import Create, Frame, Record
 from harness.watch import watched
 
-__all__ = ["Leak", "Repeated", "judge_repeated", "parse_repeated", "repetitions"]
+__all__ = [
+    "Leak",
+    "Repeated",
+    "judge_repeated",
+    "operations_of_run",
+    "parse_repeated",
+    "repetitions",
+]
 
 ROUNDS: Final = 6
 """Repetitions; growth in each of the last three is confirmed by `ROUNDS_CONFIRMED`."""
@@ -47,7 +54,7 @@ class Repeated:
     """A fault in one operation, over and over.
 
     Attributes:
-        operation: Number of the operation in the workload.
+        operation: Number of the operation in `operations_of_run`.
         fault: The fault; its calls are counted from the operation's start.
     """
 
@@ -59,7 +66,7 @@ class Repeated:
 
     def strikes(self, recording: Recording) -> bool:
         """Tell whether a workload has that operation, and it makes such a call."""
-        if self.operation >= len(recording.workload.operations):
+        if self.operation >= len(operations_of_run(recording)):
             return False
         hooks = FaultHooks(None)
         machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
@@ -104,19 +111,17 @@ class Leak:
 
 
 def repetitions(recording: Recording, *, short: bool) -> list[Repeated]:
-    """List what to repeat: each call of each changing operation, crashed and failed.
+    """List what to repeat: each call of each changing operation crashed, and each of any failed.
 
     Args:
         recording: The run without faults.
-        short: Only the last operation.
+        short: Only the last changing operation.
     """
     found: list[Repeated] = []
-    wanted = [
-        number
-        for number, operation in enumerate(recording.workload.operations)
-        if operation.kind in ("write", "delete")
-    ]
-    for number in wanted[-1:] if short else wanted:
+    operations = operations_of_run(recording)
+    changing = [n for n, one in enumerate(operations) if one.kind in ("write", "delete")]
+    looking = list(range(len(recording.workload.operations), len(operations)))
+    for number in (*(changing[-1:] if short else changing), *looking):
         hooks = FaultHooks()
         machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
         process = machine.process()
@@ -127,14 +132,23 @@ def repetitions(recording: Recording, *, short: bool) -> list[Repeated]:
         if isinstance(answer, Raised):
             continue  # a delete of what is not there
         for seen in hooks.seen:
-            if CALLS[seen.call].changes and seen.call != "close":
+            if number in changing and CALLS[seen.call].changes and seen.call != "close":
                 found.append(Repeated(number, Fault("*", seen.serial, killed=True)))
             found += [Repeated(number, fault) for fault in faults_of(seen, short=True)]
     return found
 
 
+def operations_of_run(recording: Recording) -> tuple[Operation, ...]:
+    """Give the operations that can be repeated: the workload's, then a read, then a list."""
+    workload, claimed = recording.workload, recording.subject.guarantees
+    looks = [Operation("read", key) for key in workload.keys[:1]]
+    if claimed is None or "listing" in claimed:
+        looks.append(Operation("list"))
+    return (*workload.operations, *looks)
+
+
 def _do(recording: Recording, session: Session, number: int) -> object:
-    operation: Operation = recording.workload.operations[number]
+    operation = operations_of_run(recording)[number]
     return attempt(recording.subject, lambda: perform_on(recording.subject, session, operation))
 
 

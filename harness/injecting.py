@@ -19,7 +19,12 @@ from harness.fault_in_recovery import RecoveryFaults, Struck
 from harness.finding import Candidate, Reproduction, crash_of, image_hash, merge, trace_hash
 from harness.given import cut_text, give
 from harness.history import Recording
-from harness.hygiene import judge_repeated, parse_repeated, repetitions
+from harness.hygiene import (
+    judge_repeated,
+    operations_of_run,
+    parse_repeated,
+    repetitions,
+)
 from harness.injected import Amount, injected_candidate
 from harness.meter import Meter
 from harness.oracle import INJECTED, Violation
@@ -183,7 +188,7 @@ def _repeated(
                 models[0].name,
                 fault=str(repeated),
                 trace=trace_hash(recording.records),
-                operation=str(recording.workload.operations[repeated.operation]),
+                operation=str(operations_of_run(recording)[repeated.operation]),
             )
             found = merge(found, [one])
     coverage.states = coverage.judged = coverage.faults

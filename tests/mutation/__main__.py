@@ -13,7 +13,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from tests.mutation.mutants import Mutant, mutants_of
-from tests.mutation.survivors import SURVIVORS
+from tests.mutation.survivors import KINDS, SURVIVORS
 from tests.mutation.trying import MODULES, path_of, tried
 
 
@@ -39,13 +39,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("-n", type=int, default=1, metavar="WORKERS", help="processes (default 1)")
     parser.add_argument("-k", default="", metavar="TEXT", help="only mutants whose name has this")
-    parser.add_argument("--quick", action="store_true", help="with little depth only")
+    parser.add_argument("--shallow", action="store_true", help="with little depth only")
     options = parser.parse_args()
     chosen = [one for one in all_mutants() if options.k in one.name]
     results: dict[str, str | None] = {}
     with ProcessPoolExecutor(options.n, get_context("fork"), max_tasks_per_child=None) as pool:
         for number, (name, found, seconds) in enumerate(
-            pool.map(partial(work, shallow=options.quick), chosen), 1
+            pool.map(partial(work, shallow=options.shallow), chosen), 1
         ):
             results[name] = found
             verdict = found or (f"LIVES ({SURVIVORS[name][0]})" if name in SURVIVORS else "LIVES")
@@ -59,14 +59,15 @@ def summary(results: dict[str, str | None]) -> int:
     argued = {kind: [n for n in alive if SURVIVORS.get(n, ("", ""))[0] == kind] for kind in KINDS}
     unexplained = [name for name in alive if name not in SURVIVORS]
     killed = len(results) - len(alive)
-    counted = len(results) - len(argued["equivalent"]) - len(argued["concurrency"])
+    counted = killed + len(argued["missing"]) + len(unexplained)
     say()
     say(f"mutants        {len(results):5}")
     say(f"found          {killed:5}")
     for kind, names in argued.items():
         say(f"{kind:<15}{len(names):5}")
     say(f"unexplained    {len(unexplained):5}")
-    say(f"score          {100 * killed / max(counted, 1):5.1f} % of those that faults can tell")
+    share = 100 * killed / max(counted, 1)
+    say(f"score          {share:5.1f} % of those about faults and not equivalent")
     wrong = [name for name in SURVIVORS if results.get(name) is not None]
     for name in wrong:
         say(f"in survivors.py, but found: {name}")
@@ -74,8 +75,6 @@ def summary(results: dict[str, str | None]) -> int:
         say(f"lives: {name}")
     return 1 if unexplained or wrong else 0
 
-
-KINDS = ("equivalent", "concurrency")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -38,7 +38,7 @@ class Mutant:
         function: Where.
         source: The statement, on one line.
         line: Its line, for a reader: nothing depends on it.
-        tree: The changed module.
+        text: The changed module; text, because a million nodes would slow every collection down.
     """
 
     module: str
@@ -46,7 +46,7 @@ class Mutant:
     function: str
     source: str
     line: int
-    tree: ast.Module
+    text: str
 
     @property
     def name(self) -> str:
@@ -154,15 +154,12 @@ def _bound(node: ast.With) -> list[ast.stmt]:
     ]
 
 
-def _with(
-    tree: ast.Module, block: list[ast.stmt], position: int, changed: list[ast.stmt]
-) -> ast.Module:
-    """Copy a module with another statement in the place of one, or of two."""
+def _with(tree: ast.Module, block: list[ast.stmt], position: int, changed: list[ast.stmt]) -> str:
+    """Write a module out with another statement in the place of one, or of two."""
     width = 2 if len(changed) == 2 and changed[1] is block[position] else 1
     kept = list(block)
     block[position : position + width] = changed
     try:
-        new = copy.deepcopy(tree)
+        return ast.unparse(ast.fix_missing_locations(tree))
     finally:
         block[:] = kept
-    return ast.fix_missing_locations(new)

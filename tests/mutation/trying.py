@@ -1,8 +1,9 @@
 """Trying a mutant: its modules are made anew, and it is checked until something is found.
 
-Each kind of workload is run in the order in which it is likeliest to tell, with little depth first
-and, where that finds nothing, with what a default check looks at. Nothing is shrunk or replayed:
-the question is only whether the harness would say a word.
+A few small workloads stand for all, those that tell most first: a key overwritten with others
+there, one deleted and written again, a store made where not even its parents are, a first write
+cut short by crashes that the next opening has to clear away. Nothing is shrunk or replayed: the
+question is only whether the harness would say a word.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import BaselineError, HarnessError
+from harness.history import record
 from harness.intercept import rerouted
+from harness.ops import Workload, delete, write
 from harness.oracle import GUARANTEES
-from harness.runner import Plan
+from harness.persistence import PROFILES as PROFILES_BY_NAME
 from harness.subjects import load
 from harness.unit import Depth, run_unit
+from harness.workloads import value_of
 from tests.mutation.mutants import Mutant
 
 __all__ = ["MODULES", "path_of", "tried"]
@@ -32,8 +36,26 @@ MODULES = (
 )
 """Mutated, in the order in which they import each other."""
 
-QUICK = Depth(budget=200, mixed=False, faults=100)
-FULL = Depth(budget=300, mixed=True, faults=300, compound=100)
+_OLD, _NEW = value_of(1, 40), value_of(2, 600)
+_SETUP = (write("a", _OLD), write("b", b"x"))
+
+TRIALS = (
+    ("filestore", Workload("overwrite", (write("a", _NEW),), _SETUP)),
+    ("filestore", Workload("delete", (delete("a"), write("a", b"y")), _SETUP)),
+    ("nested", Workload("overwrite", (write("a", b"1"),))),
+)
+"""Subjects, each with what is done with it."""
+
+LARGE = Workload("large", (write("a", value_of(3, 300_000)),))
+"""Without faults: no buffer of a store takes it in two pieces."""
+
+MANAGER_TRIALS = (
+    ("hardened", Workload("overwrite", (write("a", b"2"),), (write("a", b"1"), write("b", b"x")))),
+    ("hardened", Workload("delete", (delete("a"),), (write("a", b"1"),))),
+)
+
+SHALLOW = Depth(budget=120, mixed=False, faults=60)
+DEEP = Depth(budget=600, mixed=True, faults=2000, compound=120)
 PROFILES = ("posix", "kill")
 
 
@@ -49,35 +71,35 @@ def tried(mutant: Mutant | None, *, shallow: bool = False) -> str | None:
         mutant: The mutant; None checks the reference itself, which must live.
         shallow: With little depth only.
     """
-    store = _made(mutant)
-    subjects = ["mutated:filestore", "mutated:nested"]
-    if mutant is None or mutant.module.endswith(("manager", "filestore")):
-        subjects.insert(0, "mutated:hardened")
-    for depth in (QUICK,) if shallow else (QUICK, FULL):
-        for subject in subjects:
-            found = _checked(subject, store, depth)
-            if found is not None:
-                return found
+    sys.modules["mutated"] = store = _made(mutant)
+    of_manager = mutant is not None and mutant.module.endswith(("manager", "filestore"))
+    trials = (*MANAGER_TRIALS, *TRIALS) if of_manager else TRIALS
+    with rerouted():
+        try:
+            record(load("mutated:filestore"), LARGE)
+        except BaselineError:
+            return "baseline"
+        for depth in (SHALLOW,) if shallow else (SHALLOW, DEEP):
+            for name, workload in trials:
+                assert hasattr(store, name)
+                found = _checked(f"mutated:{name}", workload, depth)
+                if found is not None:
+                    return found
     return None
 
 
-def _checked(name: str, store: ModuleType, depth: Depth) -> str | None:
-    sys.modules["mutated"] = store
-    plan = Plan(subject=name, profiles=PROFILES, effort="quick")
+def _checked(name: str, workload: Workload, depth: Depth) -> str | None:
+    models = tuple(PROFILES_BY_NAME[profile] for profile in PROFILES)
     try:
-        with rerouted():
-            for workload in plan.workloads:
-                result = run_unit(
-                    load(name), workload, plan.models, frozenset(GUARANTEES), depth, seed=0
-                )
-                for one in result.candidates:
-                    return f"{one.guarantee} ({one.kind})"
-                for where, why in result.errors.items():
-                    return f"error under {where}: {why[:60]}"
+        result = run_unit(load(name), workload, models, frozenset(GUARANTEES), depth, seed=0)
     except BaselineError:
         return "baseline"
     except HarnessError as error:
         return f"{type(error).__name__}: {error}"[:80]
+    for one in result.candidates:
+        return f"{one.guarantee} ({one.kind})"
+    for where, why in result.errors.items():
+        return f"error under {where}: {why[:60]}"
     return None
 
 
@@ -88,9 +110,9 @@ def _made(mutant: Mutant | None) -> ModuleType:
     try:
         for name in MODULES:
             path = path_of(name)
-            source: Any = path.read_text(encoding="utf-8")
+            source = path.read_text(encoding="utf-8")
             if mutant is not None and mutant.module == name:
-                source = mutant.tree
+                source = mutant.text
             module = ModuleType(name)
             module.__file__ = str(path)
             sys.modules[name] = made[name] = module
