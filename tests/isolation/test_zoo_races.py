@@ -126,4 +126,6 @@ def test_the_twin_holds(bug):
     _, outcome = checked(f"scenarios.zoo.{bug.name}:fixed", "default" if FULL else "quick")
     assert [finding.summary for finding in outcome.report.findings] == []
     assert {v.verdict for v in outcome.report.verdicts} == {"held"}, outcome.report.verdicts
-    assert all(v.faults > 0 and v.exhaustive for v in outcome.report.verdicts)
+    # How many crash states are visited is the effort's affair; every schedule is, in any case.
+    assert all(v.faults > 0 for v in outcome.report.verdicts)
+    assert all("every schedule with at most" in (v.note or "") for v in outcome.report.verdicts)
