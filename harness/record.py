@@ -33,6 +33,7 @@ _BELOW: Final = tuple(
         "isolation/scheduling.py",
         "chain.py",
         "schedule/engine.py",
+        "schedule/writer.py",
         "schedule/locks.py",
     )
 )

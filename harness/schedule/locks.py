@@ -17,7 +17,7 @@ from harness.intercept.sync import SCHEDULED
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from harness.schedule.engine import Writer
+    from harness.schedule.writer import Writer
 
 __all__ = ["Making", "SimulatedLock", "SimulatedRLock", "made_at"]
 

@@ -16,12 +16,13 @@ from harness.ops import Operation
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.schedule.carriers import Carriers
-from harness.schedule.engine import Engine, Point, Writer
+from harness.schedule.engine import Engine
 from harness.schedule.interleaving import ConcurrentEvent, Interleaving, Stuck
 from harness.schedule.modules import copies_of
 from harness.schedule.policy import Follow, Policy
 from harness.schedule.schedule import Schedule
 from harness.schedule.workload import ConcurrentWorkload
+from harness.schedule.writer import Point, Writer
 from harness.subjects import Raised, Session, Subject
 
 __all__ = ["CALLS_MAX", "prepare", "run_policy", "run_schedule"]
