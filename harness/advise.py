@@ -20,9 +20,9 @@ from harness.history import Recording, record
 from harness.intercept import rerouted
 from harness.oracle import INJECTED
 from harness.persistence import Model
+from harness.plan import Plan
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
-from harness.runner import Plan
 from harness.script import format_call
 from harness.trace import Call, Fdatasync, Fsync, Sync, is_call
 

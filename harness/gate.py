@@ -15,9 +15,11 @@ from harness.intercept import rerouted
 from harness.isolation.races import Race
 from harness.ops import Workload
 from harness.oracle import INJECTED, RACED, place_of
+from harness.plan import Plan
 from harness.report import FindingRecord, Verdict
-from harness.runner import Plan, finish, verdict_of
+from harness.settling import finish
 from harness.unit import UnitResult, merge, run_unit
+from harness.verdicts import verdict_of
 
 __all__ = ["Gate", "GateResult"]
 

@@ -8,8 +8,8 @@ import msgspec
 
 from harness import __version__
 from harness.oracle import SEVERITIES
+from harness.plan import Plan
 from harness.report import SCHEMA, FindingRecord, Report, Stats, Verdict
-from harness.runner import Plan
 
 __all__ = ["gather"]
 

@@ -17,7 +17,8 @@ import msgspec
 from harness.errors import UsageError
 from harness.partial import Header, Partial, Settled, joined
 from harness.report import write_atomically
-from harness.runner import Outcome, conclude, ranked
+from harness.runner import Outcome, conclude
+from harness.settling import ranked
 
 __all__ = ["SHARD_FILE", "ShardFile", "check_shards", "load_shard", "merged", "save_shard"]
 

@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.crashdisk import CrashDisk
     from harness.gate import Gate, GateResult
-    from harness.runner import Plan
+    from harness.plan import Plan
 
 __all__: list[str] = []
 
@@ -70,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _plan(config: pytest.Config) -> Plan:
     """Make the plan that the options ask for, once."""
     from harness.errors import HarnessError  # noqa: PLC0415 - see the module's docstring
-    from harness.runner import REFERENCE, Plan  # noqa: PLC0415
+    from harness.plan import REFERENCE, Plan  # noqa: PLC0415
 
     known: Plan | None = getattr(config, "_harness_plan", None)
     if known is None:

@@ -8,49 +8,32 @@ plugin are thin shells over this.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
 
-import msgspec
-
-from harness import __version__
-from harness.chainshrink import shrink_chain
-from harness.errors import BaselineError, UsageError
+from harness.errors import BaselineError
 from harness.examine import Coverage
-from harness.finding import Candidate
-from harness.fingerprint import fingerprint
-from harness.fix import prove
-from harness.given import give
 from harness.intercept import rerouted
-from harness.isolation.races import Race, standing_races, with_operations
-from harness.isolation.shortest import shorten
 from harness.meter import Meter, Standing
-from harness.ops import Operation, Workload, write
-from harness.oracle import GUARANTEES, INJECTED, RACED, SEVERITIES, Severity, place_of
+from harness.ops import Workload
+from harness.oracle import GUARANTEES, SEVERITIES, Severity, place_of
 from harness.partial import Header, Partial, Settled, Stopped
-from harness.persistence import PROFILES, Model, profile
+from harness.plan import REFERENCE, Effort, Plan
 from harness.pool import Death, Pool
-from harness.replay import replay_times
 from harness.report import (
     SCHEMA,
     SINGLE_WRITER,
-    FindingRecord,
     Report,
     Stats,
-    Verdict,
-    VerdictName,
 )
-from harness.shards import cost_of, dearest_first, divided
-from harness.shrink import shrink
-from harness.story import finding_record
-from harness.subjects import Subject, load
-from harness.unit import Depth, UnitResult, run_unit
-from harness.workloads import drawn, standing
+from harness.settling import ranked, settle, write_up
+from harness.shards import cost_of, dearest_first
+from harness.unit import UnitResult, run_unit
+from harness.verdicts import verdict_of
 
 __all__ = [
     "REFERENCE",
@@ -61,50 +44,10 @@ __all__ = [
     "check",
     "collect",
     "conclude",
-    "drawn_from",
-    "exercised",
-    "finish",
-    "ranked",
-    "settle",
-    "switches",
-    "verdict_of",
-    "write_up",
 ]
-
-REFERENCE: Final = "harness.reference.subjects:hardened"
-"""The subject that is checked where none is given."""
-
-Effort: TypeAlias = Literal["quick", "default", "thorough"]
-
-_REPLAYS: Final = 10
 
 _GRACE: Final = 0.1
 """Share of the time budget, at least a second, for making findings small after its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _EffortTable:
-    drawn: int
-    depth: Depth
-
-
-_EFFORTS: Final[dict[str, _EffortTable]] = {
-    "quick": _EffortTable(
-        drawn=0,
-        depth=Depth(budget=400, mixed=False, faults=100, preemptions=1, cut=0, struck=None),
-    ),
-    "default": _EffortTable(
-        drawn=12, depth=Depth(budget=1500, mixed=True, faults=300, compound=300)
-    ),
-    "thorough": _EffortTable(
-        drawn=60,
-        depth=Depth(budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=1),
-    ),
-}
-
-
-_COMPOUND_ONLY: Final = 1500
-"""Crash states looked at with each fault at least, where only a few are asked for."""
 
 
 @dataclass(frozen=True)
@@ -128,211 +71,6 @@ class Progress:
     possible: int = 0
     countable: bool = True
     share: float = 0.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to check.
-
-    Attributes:
-        subject: The store, as ``module:attribute`` or ``path.py:attribute``.
-        profiles: Names of persistence models; none means all.
-        guarantees: Names of guarantees; None means those the subject claims.
-        effort: How much.
-        seed: Of every draw.
-        workers: Processes to share the units out to.
-        budget_seconds: Stop cleanly after this much wall time, in the middle of a unit too; what
-            was not reached makes its verdicts inconclusive. What was found by then is replayed,
-            and shrunk as far as a tenth of that time more allows.
-        custom: Persistence models of the user's own, by name.
-        shard: Which part of the units to do, from 1, and of how many; None for all.
-        faults: Faults to inject, as text, and no others; none means all.
-    """
-
-    subject: str = REFERENCE
-    profiles: tuple[str, ...] = ()
-    guarantees: tuple[str, ...] | None = None
-    effort: Effort = "default"
-    seed: int = 0
-    workers: int = 1
-    budget_seconds: float | None = None
-    custom: dict[str, Model] = field(default_factory=dict)
-    shard: tuple[int, int] | None = None
-    faults: tuple[str, ...] = ()
-
-    @cached_property
-    def loaded(self) -> Subject:
-        """The subject itself."""
-        return load(self.subject)
-
-    @cached_property
-    def models(self) -> tuple[Model, ...]:
-        """The persistence models asked for."""
-        names = dict.fromkeys(self.profiles) if self.profiles else [*PROFILES, *self.custom]
-        return tuple(self.custom[n] if n in self.custom else profile(n) for n in names)
-
-    @cached_property
-    def judged(self) -> tuple[str, ...]:
-        """The guarantees to judge, in the contract's order."""
-        known = tuple(GUARANTEES)
-        if self.guarantees:
-            asked: Iterable[str] = self.guarantees
-        elif self.loaded.guarantees is not None:
-            asked = self.loaded.guarantees
-        else:
-            asked = GUARANTEES
-        asked = list(asked)
-        if not asked:
-            raise UsageError(
-                f"subject {self.subject}: it claims no guarantee that this version judges; "
-                "name some with --guarantee"
-            )
-        for name in asked:
-            if name not in known:
-                raise UsageError(
-                    f"unknown guarantee {name!r}; there are {', '.join(known)} "
-                    "(`harness list guarantees`)"
-                )
-        return self._concerned(tuple(name for name in known if name in set(asked)))
-
-    def _concerned(self, judged: tuple[str, ...]) -> tuple[str, ...]:
-        """Keep to the guarantees that are judged by the faults asked for, if any are."""
-        if not self.faults:
-            return judged
-        concerned = {text: give(text).guarantee for text in self.faults}
-        for text, guarantee in concerned.items():
-            if guarantee not in judged:
-                raise UsageError(
-                    f"fault {text!r}: {guarantee} is judged by it, which is not asked for, or not "
-                    f"claimed by the subject; add --guarantee {guarantee}"
-                )
-        return tuple(name for name in judged if name in concerned.values())
-
-    @cached_property
-    def depth(self) -> Depth:
-        """How deep each unit looks."""
-        depth = _EFFORTS[self.effort].depth
-        if not self.faults:
-            return depth
-        return replace(depth, only=self.faults, compound=max(depth.compound, _COMPOUND_ONLY))
-
-    @cached_property
-    def workloads(self) -> tuple[Workload, ...]:
-        """The units of work, in order."""
-        subject = self.loaded
-        keys = drawn_from(subject, "keys", _KEYS, self.seed)
-        values = drawn_from(subject, "values", _VALUES, self.seed)
-        syncs = subject.sync is not None
-        stand = standing(keys) if keys else standing()
-        if syncs:
-            stand = [*stand, *(_synced(workload) for workload in stand)]
-        count = _EFFORTS[self.effort].drawn
-        everything = (*stand, *drawn(self.seed, count, keys, syncs=syncs), *self._races(keys))
-        return tuple(_with_values(w, values) for w in everything) if values else everything
-
-    def _races(self, keys: Sequence[str]) -> list[Race]:
-        """What several writers do at once, where that is judged and the store is meant for it."""
-        if RACED not in self.judged or self.loaded.single_writer or self.faults:
-            return []
-        lists = self.loaded.guarantees is None or "listing" in self.loaded.guarantees
-        return standing_races(keys, lists=lists) if keys else standing_races(lists=lists)
-
-    @cached_property
-    def waived(self) -> list[str]:
-        """Guarantees that nobody asked for and that the store says it is not meant for."""
-        return [RACED] if self.loaded.single_writer and not self.guarantees else []
-
-    @cached_property
-    def units(self) -> list[int]:
-        """Numbers of the workloads to run: all, or those of the shard."""
-        if self.shard is None:
-            return list(range(len(self.workloads)))
-        number, count = self.shard
-        return divided([cost_of(workload) for workload in self.workloads], count)[number - 1]
-
-    @cached_property
-    def header(self) -> Header:
-        """What has to be equal in reports that are to be joined."""
-        return Header(
-            version=__version__,
-            subject=self.subject,
-            seed=self.seed,
-            plan_hash=self.hash,
-            fingerprint=fingerprint(self.loaded),
-            profiles=[model.name for model in self.models],
-            judged=list(self.judged),
-            waived=self.waived,
-            units=len(self.units),
-            shard=None if self.shard is None else f"{self.shard[0]}/{self.shard[1]}",
-        )
-
-    @cached_property
-    def hash(self) -> str:
-        """Equal for plans that do the same work."""
-        document = [
-            __version__,
-            self.subject,
-            self.seed,
-            self.effort,
-            [switches(model) for model in self.models],
-            list(self.judged),
-            [
-                [w.name, [[o.kind, o.key, o.value] for o in (*w.setup, *w.operations)]]
-                for w in self.workloads
-            ],
-            *self.faults,
-        ]
-        return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16]
-
-
-def switches(model: Model) -> dict[str, object]:
-    """A model's switches, without its rule table."""
-    return {
-        name: getattr(model, name)
-        for name in model.__dataclass_fields__
-        if name not in ("rules", "title")
-    }
-
-
-_KEYS: Final = 2
-_VALUES: Final = 8
-
-
-def drawn_from(subject: Subject, attribute: str, count: int, seed: int) -> list[Any]:
-    """Draw from a subject's own strategy, where it declares one."""
-    strategy = getattr(subject, attribute)
-    if strategy is None:
-        return []
-    from harness.strategies import draw_distinct  # noqa: PLC0415 - Hypothesis is optional
-
-    return draw_distinct(subject, strategy, attribute, count, seed)
-
-
-def _with_values(workload: Workload, values: list[bytes]) -> Workload:
-    """The same workload with the subject's own values, equal ones for equal ones."""
-    chosen: dict[bytes, bytes] = {}
-
-    def replaced(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-        return tuple(
-            op
-            if op.value is None
-            else write(op.key or "", chosen.setdefault(op.value, values[len(chosen) % len(values)]))
-            for op in operations
-        )
-
-    if isinstance(workload, Race):
-        return with_operations(workload, lambda operation: replaced((operation,))[0])
-    return Workload(workload.name, replaced(workload.operations), replaced(workload.setup))
-
-
-def _synced(workload: Workload) -> Workload:
-    """The same workload with a sync after each change."""
-    operations: list[Operation] = []
-    for operation in workload.operations:
-        operations.append(operation)
-        if operation.kind in ("write", "delete"):
-            operations.append(Operation("sync"))
-    return Workload(f"{workload.name}-synced", tuple(operations), workload.setup)
 
 
 @dataclass(frozen=True)
@@ -609,214 +347,3 @@ def _shared_out(
                 yield event.task, event.value
     if failed:
         raise failed[min(failed)]
-
-
-# -- findings ---------------------------------------------------------------------------------
-
-
-def finish(
-    plan: Plan, candidates: list[Candidate]
-) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
-    """Shrink, replay and write up each cause.
-
-    Args:
-        plan: What they were found by.
-        candidates: The causes.
-
-    Returns:
-        As `write_up`.
-    """
-    names = [model.name for model in plan.models]
-    return write_up(names, [settle(plan, one) for one in ranked(candidates)])
-
-
-def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Order causes as they are reported: the worst first."""
-    order = list(GUARANTEES)
-    return sorted(
-        candidates,
-        key=lambda c: (SEVERITIES.index(c.severity), order.index(c.guarantee), c.identity),
-    )
-
-
-def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
-    """Shrink a cause, replay it, and look for what would mend it.
-
-    Args:
-        plan: What it was found by.
-        one: The cause.
-        until: When to stop making it smaller and looking for what would mend it; it is replayed
-            in any case.
-    """
-    models = {model.name: model for model in plan.models}
-    meter = Meter(until=until)
-    if one.reproduction.race is not None:
-        small = shorten(plan.loaded, one, models)
-    elif one.reproduction.chain is None:
-        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth, meter)
-    else:
-        small = shrink_chain(plan.loaded, one, models)
-    replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
-    fix = None
-    if replayed == _REPLAYS and one.reproduction.race is None and not meter.over():
-        fix = prove(plan.loaded, small, models, plan.depth.budget, meter)
-    return Settled(small, replayed, fix)
-
-
-def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
-    """Join what one change mends: of one guarantee, that is one cause, seen from several lines."""
-    kept: list[Settled] = []
-    for one in settled:
-        known = next((other for other in kept if _same_cause(other, one)), None)
-        if known is None:
-            kept.append(one)
-            continue
-        into, more = known.candidate, one.candidate
-        for name, count in more.profiles.items():
-            into.profiles[name] = into.profiles.get(name, 0) + count
-        into.workloads = list(dict.fromkeys([*into.workloads, *more.workloads]))
-    return kept
-
-
-def _same_cause(known: Settled, other: Settled) -> bool:
-    one, two = known.candidate, other.candidate
-    if one.guarantee != two.guarantee or min(known.replayed, other.replayed) < _REPLAYS:
-        return False
-    if known.fix is None:
-        return False
-    if other.fix is not None and known.fix.change == other.fix.change:
-        return True
-    return one.whole is not None and one.whole == two.whole
-
-
-def write_up(
-    profiles: Sequence[str], settled: Iterable[Settled]
-) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
-    """Write settled causes up.
-
-    Args:
-        profiles: Names of all persistence models, in order.
-        settled: The causes, in the order to report them.
-
-    Returns:
-        The findings, the reproduction file of each by its id, and a line for each cause that did
-        not replay.
-    """
-    findings, repros, unsteady = [], {}, []
-    for one in of_one_cause(settled):
-        small = one.candidate
-        if one.replayed < _REPLAYS:
-            unsteady.append(
-                f"{small.guarantee}: a violation ({small.kind}, {small.observed}) was seen but "
-                f"replayed only {one.replayed} of {_REPLAYS} times: the subject is not "
-                "deterministic"
-            )
-            continue
-        findings.append(
-            finding_record(small, list(profiles), f"{one.replayed}/{_REPLAYS}", one.fix)
-        )
-        repros[small.id] = msgspec.json.format(msgspec.json.encode(small.reproduction), indent=2)
-    return findings, repros, unsteady
-
-
-def verdict_of(
-    guarantee: str,
-    name: str,
-    coverage: Coverage,
-    findings: list[FindingRecord],
-    errors: dict[str, str],
-    unsteady: list[str],
-    *,
-    ended: str | None = None,
-) -> Verdict:
-    """Give the verdict on one guarantee under one profile.
-
-    Args:
-        guarantee: Its name.
-        name: The profile's.
-        coverage: What was looked at under that profile.
-        findings: All findings.
-        errors: For each profile that could not be judged, why.
-        unsteady: Causes that did not replay, each beginning with its guarantee.
-        ended: How far it got, where the time budget ended first.
-    """
-    ids = [f.id for f in findings if f.guarantee == guarantee and name in f.profiles]
-    verdict: VerdictName
-    note = None
-    if ids:
-        verdict, note = "violated", ended
-    elif place_of(guarantee, name) in errors:
-        verdict, note = "error", errors[place_of(guarantee, name)]
-    elif any(text.startswith(f"{guarantee}:") for text in unsteady):
-        verdict = "inconclusive"
-        note = next(text for text in unsteady if text.startswith(f"{guarantee}:"))
-    elif unfired := [text for text, count in coverage.fired.items() if not count]:
-        verdict = "not-exercised"
-        note = "; ".join(f"fault {text!r} fires in no workload" for text in unfired)
-    elif ended is not None:
-        verdict, note = "inconclusive", ended
-    elif not exercised(guarantee, coverage):
-        verdict, note = "not-exercised", "no fault put it to the test"
-        if guarantee == RACED:
-            note = "no race was run: the store declares a single writer, or other faults were given"
-    elif coverage.doubt:
-        verdict, note = "inconclusive", coverage.doubt
-    else:
-        verdict = "held"
-        note = _extent(guarantee, coverage)
-    return Verdict(
-        guarantee=guarantee,
-        profile=name,
-        verdict=verdict,
-        workloads=coverage.workloads,
-        faults=coverage.faults,
-        crash_states=coverage.states,
-        # What was not reached has not been counted.
-        crash_states_possible=coverage.possible if ended is None else None,
-        exhaustive=coverage.exhaustive and ended is None,
-        findings=ids,
-        note=note,
-        stopped=ended is not None,
-    )
-
-
-def _extent(guarantee: str, coverage: Coverage) -> str | None:
-    """Say what was bounded."""
-    if coverage.bound:
-        return coverage.bound
-    parts = []
-    every = coverage.workloads - coverage.sampled
-    if coverage.sampled and guarantee not in INJECTED:
-        parts.append(
-            f"every state of {every} of {coverage.workloads} workloads, "
-            f"a sample of the other {coverage.sampled}"
-        )
-    if coverage.sampled and guarantee in INJECTED:
-        parts.append(
-            f"every fault in {every} of {coverage.workloads} workloads, "
-            f"an even choice in the other {coverage.sampled}"
-            if every
-            else f"an even choice of the faults in each of {coverage.workloads} workloads"
-        )
-    if coverage.left_out and guarantee in INJECTED:
-        parts.append(f"none in {coverage.left_out} more")
-    if guarantee == "recovery" and coverage.in_recovery:
-        extent = "every one" if coverage.in_recovery_exhaustive else "a choice"
-        where = f", in {coverage.workloads - coverage.left_out} workloads"
-        parts.append(f"{extent} of the faults during recovery{where if coverage.left_out else ''}")
-    return ", ".join(parts) or None
-
-
-def exercised(guarantee: str, coverage: Coverage) -> bool:
-    """Tell whether some crash state could have broken a guarantee."""
-    match guarantee:
-        case "atomicity":
-            return coverage.interrupted > 0 and coverage.opened > 0
-        case "durability":
-            return coverage.acknowledged > 0 and coverage.opened > 0
-        case "listing":
-            return coverage.opened > 0
-        case "clean-failure" | "integrity" | "hygiene" | "isolation":
-            return coverage.faults > 0
-        case _:
-            return coverage.states > 0

@@ -59,6 +59,7 @@ ORDER = [
         "shards",
     ),
     *("baseline", "corpus"),
+    *("plan", "settling", "verdicts"),
     *("render", "runner", "advise", "gathering", "merging", "gate", "stress", "cluster"),
     *("crashpoint", "crashdisk"),
     *("config", "cli", "corpus_items", "pytest_plugin", "__main__"),

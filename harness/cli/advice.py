@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.runner import Plan
+    from harness.plan import Plan
 
 __all__ = ["advice"]
 

@@ -24,8 +24,9 @@ from harness.errors import BaselineError, UsageError
 if TYPE_CHECKING:
     from harness.config import Config
     from harness.oracle import Severity
+    from harness.plan import Effort, Plan
     from harness.report import Report
-    from harness.runner import Effort, Outcome, Plan
+    from harness.runner import Outcome
 
 __all__ = ["check", "workers_option"]
 
@@ -226,7 +227,7 @@ def _plan(
     shard: str | None,
 ) -> Plan:
     """Make the plan, and find out what is wrong with it before anything runs."""
-    from harness.runner import REFERENCE, Plan  # noqa: PLC0415 - slow to import
+    from harness.plan import REFERENCE, Plan  # noqa: PLC0415 - slow to import
     from harness.shards import parse_shard  # noqa: PLC0415
 
     plan = Plan(

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.partial import Settled
-    from harness.runner import Plan
+    from harness.plan import Plan
 
 __all__ = ["merge"]
 
@@ -66,7 +66,7 @@ def _check(directories: tuple[Path, ...], directory: Path | None) -> _Joined:
     from harness.render.files import write_all  # noqa: PLC0415
     from harness.render.text import print_report  # noqa: PLC0415
     from harness.report import dump  # noqa: PLC0415
-    from harness.runner import settle  # noqa: PLC0415
+    from harness.settling import settle  # noqa: PLC0415
 
     def again(file: Any) -> Any:
         plan = _plan(file.header, file.effort)
@@ -83,7 +83,7 @@ def _check(directories: tuple[Path, ...], directory: Path | None) -> _Joined:
 
 
 def _stress(directories: tuple[Path, ...], directory: Path | None) -> _Joined:
-    from harness.runner import settle  # noqa: PLC0415 - slow to import
+    from harness.settling import settle  # noqa: PLC0415 - slow to import
     from harness.stress.files import write_report  # noqa: PLC0415
     from harness.stress.joining import join  # noqa: PLC0415
     from harness.stress.keeping import Kept  # noqa: PLC0415
@@ -117,7 +117,7 @@ def _plan(header: Any, effort: str) -> Plan:
     """
     from harness import config  # noqa: PLC0415 - slow to import
     from harness.fingerprint import fingerprint  # noqa: PLC0415
-    from harness.runner import Plan  # noqa: PLC0415
+    from harness.plan import Plan  # noqa: PLC0415
 
     defaults = config.load(Path.cwd())
     find_subject(header.subject, defaults.directory)

@@ -176,7 +176,7 @@ def _stress(
 ) -> Stress:
     """Make the plan, and find out what is wrong with it before anything runs."""
     from harness import config  # noqa: PLC0415 - slow to import
-    from harness.runner import REFERENCE, Plan  # noqa: PLC0415
+    from harness.plan import REFERENCE, Plan  # noqa: PLC0415
     from harness.shards import parse_shard  # noqa: PLC0415
     from harness.stress.corpus import corpus_of  # noqa: PLC0415
     from harness.stress.records import Stress  # noqa: PLC0415

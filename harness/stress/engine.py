@@ -16,7 +16,7 @@ from harness.errors import BaselineError, InternalError, UsageError
 from harness.finding import Candidate
 from harness.partial import Settled
 from harness.pool import Death, Event, Pool
-from harness.runner import ranked
+from harness.settling import ranked
 from harness.stress.journal import Journal, sound_lines
 from harness.stress.keeping import Kept
 from harness.stress.plans import dump_plan, plan_id

@@ -12,7 +12,7 @@ from harness.errors import UsageError
 from harness.finding import Candidate
 from harness.merging import check_shards
 from harness.partial import Settled
-from harness.runner import ranked
+from harness.settling import ranked
 from harness.stress.engine import differences, header_of, records_of
 from harness.stress.keeping import Kept
 from harness.stress.records import FoundFile, RoundRecord, RunHeader, StressReport

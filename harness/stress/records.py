@@ -15,8 +15,8 @@ from harness.finding import Candidate
 from harness.fingerprint import fingerprint
 from harness.oracle import RACED
 from harness.partial import Settled
+from harness.plan import Plan, drawn_from, switches
 from harness.report import FindingRecord
-from harness.runner import Plan, drawn_from, switches
 from harness.stress.plans import FEATURES, RoundPlan, Traits, draw_round, plan_id
 
 __all__ = [

@@ -8,7 +8,7 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.partial import Settled
-from harness.runner import write_up
+from harness.settling import write_up
 from harness.stress.plans import FEATURES
 from harness.stress.records import Broken, Cell, RunHeader, StressReport, Timing
 from harness.stress.tally import Tally

@@ -15,11 +15,11 @@ from harness.intercept import rerouted
 from harness.oracle import INJECTED
 from harness.persistence import Model
 from harness.quiet import quiet
-from harness.runner import exercised
 from harness.stress.chains import draw_chains
 from harness.stress.plans import RoundPlan, plan_id, workload_of
 from harness.stress.records import Breakdown, RoundRecord, Stress
 from harness.unit import Depth, run_unit
+from harness.verdicts import exercised
 
 __all__ = ["run_round"]
 

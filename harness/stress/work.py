@@ -10,7 +10,7 @@ from harness.finding import Candidate
 from harness.history import record
 from harness.partial import Settled
 from harness.quiet import quiet
-from harness.runner import settle
+from harness.settling import settle
 from harness.stress.keeping import Kept
 from harness.stress.records import RoundRecord, Stress
 from harness.stress.rounds import run_round

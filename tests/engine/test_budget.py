@@ -9,13 +9,14 @@ from itertools import count
 import pytest
 
 from harness import meter as meters
-from harness import runner, shrink
+from harness import runner, settling, shrink
 from harness.explore import Explorer
 from harness.history import record
 from harness.intercept import rerouted
 from harness.meter import Meter, Standing
 from harness.persistence import PROFILES, constrain, derive
-from harness.runner import Plan, check, collect, ranked, settle
+from harness.runner import Plan, check, collect
+from harness.settling import ranked, settle
 from harness.subjects import load
 from harness.unit import Depth, run_unit
 from harness.workloads import standing
@@ -152,7 +153,7 @@ def test_once_the_time_is_up_a_finding_is_replayed_but_not_shrunk(monkeypatch):
     one = ranked(collect(plan).candidates())[0]
     before = one.reproduction.operations
     monkeypatch.setattr(shrink, "run_unit", None)  # would raise if called
-    monkeypatch.setattr(runner, "prove", None)
+    monkeypatch.setattr(settling, "prove", None)
     settled = settle(plan, one, until=0.0)
     assert settled.replayed == 10
     assert settled.fix is None

@@ -1,0 +1,132 @@
+"""Settling causes: each is shrunk, replayed, given its proven fix, and written up once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from harness.chainshrink import shrink_chain
+from harness.finding import Candidate
+from harness.fix import prove
+from harness.isolation.shortest import shorten
+from harness.meter import Meter
+from harness.oracle import GUARANTEES, SEVERITIES
+from harness.partial import Settled
+from harness.plan import Plan
+from harness.replay import replay_times
+from harness.report import (
+    FindingRecord,
+)
+from harness.shrink import shrink
+from harness.story import finding_record
+
+__all__ = ["finish", "ranked", "settle", "write_up"]
+
+_REPLAYS: Final = 10
+
+
+def finish(
+    plan: Plan, candidates: list[Candidate]
+) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
+    """Shrink, replay and write up each cause.
+
+    Args:
+        plan: What they were found by.
+        candidates: The causes.
+
+    Returns:
+        As `write_up`.
+    """
+    names = [model.name for model in plan.models]
+    return write_up(names, [settle(plan, one) for one in ranked(candidates)])
+
+
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Order causes as they are reported: the worst first."""
+    order = list(GUARANTEES)
+    return sorted(
+        candidates,
+        key=lambda c: (SEVERITIES.index(c.severity), order.index(c.guarantee), c.identity),
+    )
+
+
+def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
+    """Shrink a cause, replay it, and look for what would mend it.
+
+    Args:
+        plan: What it was found by.
+        one: The cause.
+        until: When to stop making it smaller and looking for what would mend it; it is replayed
+            in any case.
+    """
+    models = {model.name: model for model in plan.models}
+    meter = Meter(until=until)
+    if one.reproduction.race is not None:
+        small = shorten(plan.loaded, one, models)
+    elif one.reproduction.chain is None:
+        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth, meter)
+    else:
+        small = shrink_chain(plan.loaded, one, models)
+    replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
+    fix = None
+    if replayed == _REPLAYS and one.reproduction.race is None and not meter.over():
+        fix = prove(plan.loaded, small, models, plan.depth.budget, meter)
+    return Settled(small, replayed, fix)
+
+
+def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
+    """Join what one change mends: of one guarantee, that is one cause, seen from several lines."""
+    kept: list[Settled] = []
+    for one in settled:
+        known = next((other for other in kept if _same_cause(other, one)), None)
+        if known is None:
+            kept.append(one)
+            continue
+        into, more = known.candidate, one.candidate
+        for name, count in more.profiles.items():
+            into.profiles[name] = into.profiles.get(name, 0) + count
+        into.workloads = list(dict.fromkeys([*into.workloads, *more.workloads]))
+    return kept
+
+
+def _same_cause(known: Settled, other: Settled) -> bool:
+    one, two = known.candidate, other.candidate
+    if one.guarantee != two.guarantee or min(known.replayed, other.replayed) < _REPLAYS:
+        return False
+    if known.fix is None:
+        return False
+    if other.fix is not None and known.fix.change == other.fix.change:
+        return True
+    return one.whole is not None and one.whole == two.whole
+
+
+def write_up(
+    profiles: Sequence[str], settled: Iterable[Settled]
+) -> tuple[list[FindingRecord], dict[str, bytes], list[str]]:
+    """Write settled causes up.
+
+    Args:
+        profiles: Names of all persistence models, in order.
+        settled: The causes, in the order to report them.
+
+    Returns:
+        The findings, the reproduction file of each by its id, and a line for each cause that did
+        not replay.
+    """
+    findings, repros, unsteady = [], {}, []
+    for one in of_one_cause(settled):
+        small = one.candidate
+        if one.replayed < _REPLAYS:
+            unsteady.append(
+                f"{small.guarantee}: a violation ({small.kind}, {small.observed}) was seen but "
+                f"replayed only {one.replayed} of {_REPLAYS} times: the subject is not "
+                "deterministic"
+            )
+            continue
+        findings.append(
+            finding_record(small, list(profiles), f"{one.replayed}/{_REPLAYS}", one.fix)
+        )
+        repros[small.id] = msgspec.json.format(msgspec.json.encode(small.reproduction), indent=2)
+    return findings, repros, unsteady
