@@ -97,7 +97,8 @@ def _extent(guarantee: str, coverage: Coverage) -> str | None:
     if guarantee == "recovery" and coverage.in_recovery:
         extent = "every one" if coverage.in_recovery_exhaustive else "a choice"
         where = f", in {coverage.workloads - coverage.left_out} workloads"
-        parts.append(f"{extent} of the faults during recovery{where if coverage.left_out else ''}")
+        told = f"{extent} of the faults during recovery{where if coverage.left_out else ''}"
+        return "; ".join(filter(None, [", ".join(parts), told]))
     return ", ".join(parts) or None
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from harness.render.words import (
     VERDICTS,
+    bounds,
     conclusion,
     coverage,
     fault_words,
@@ -205,12 +206,8 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     for (profile, workloads, faults, states, much), guarantees in rows.items():
         line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {much}"
         yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
-    notes: dict[str, dict[str, None]] = {}
-    for one in verdicts:
-        if one.verdict == "held" and one.note is not None:
-            notes.setdefault(one.note, {})[one.profile] = None
-    for note, profiles in notes.items():
-        yield from _wrapped(f"{', '.join(profiles)}: {note}", "", "    ")
+    for names, bound in bounds(verdicts):
+        yield from _wrapped(f"{names}: {bound}", "", "    ")
 
 
 # -- the end ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from harness.report import SINGLE_WRITER, FindingRecord, OperationRecord, Report
 
 __all__ = [
     "VERDICTS",
+    "bounds",
     "calls",
     "conclusion",
     "coverage",
@@ -26,6 +27,7 @@ __all__ = [
     "profiles_of",
     "reasons",
     "seen_words",
+    "short",
 ]
 
 VERDICTS: Final = {
@@ -90,6 +92,32 @@ def reasons(verdicts: list[Verdict]) -> list[tuple[str, str, str]]:
     ]
 
 
+def bounds(verdicts: list[Verdict]) -> list[tuple[str, str]]:
+    """Say once for each bound of what held, for what.
+
+    Returns:
+        Profiles, or a guarantee where it alone is bounded so, and the bound.
+    """
+    found: dict[str, list[Verdict]] = {}
+    for one in verdicts:
+        if one.verdict == "held" and one.note is not None:
+            # Of races it is one: the later parts speak of the schedules in the first.
+            for bound in [one.note] if one.guarantee == RACED else one.note.split("; "):
+                found.setdefault(bound, []).append(one)
+    said = []
+    every = len({one.profile for one in verdicts})
+    crashed = {one.guarantee for one in verdicts} - {*INJECTED, RACED}
+    for bound, ones in found.items():
+        guarantees = list(dict.fromkeys(one.guarantee for one in ones))
+        profiles = ", ".join(dict.fromkeys(one.profile for one in ones))
+        alone = len(guarantees) == 1 < len(crashed)
+        if set(guarantees) <= {*INJECTED, RACED} or (alone and len(ones) == every):
+            said.append((", ".join(guarantees), bound))
+        else:
+            said.append((f"{guarantees[0]} ({profiles})" if alone else profiles, bound))
+    return said
+
+
 def coverage(verdicts: list[Verdict]) -> dict[tuple[str, int, int, int, str], list[str]]:
     """Say how much was looked at; guarantees judged on the same states share a row.
 
@@ -132,14 +160,20 @@ def extent(verdict: Verdict) -> str:
     if verdict.stopped:
         return "stopped by the time budget"
     possible = verdict.crash_states_possible
+    if verdict.guarantee in INJECTED and possible is not None:
+        return f"{verdict.faults:,} of {short(possible)} faults"
     if possible is None:
         return "sampled; too many to count"
-    number = f"{possible:,}"
-    if len(str(possible)) > _DIGITS_MAX:
-        # Not a float's format: counts grow past the largest float.
-        digits = str(possible)
-        number = f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
-    return f"sampled, of at most {number}"
+    return f"sampled, of at most {short(possible)}"
+
+
+def short(count: int) -> str:
+    """Write a count, a very large one by its first digits."""
+    digits = str(count)
+    if len(digits) <= _DIGITS_MAX:
+        return f"{count:,}"
+    # Not a float's format: counts grow past the largest float.
+    return f"{digits[0]}.{digits[1]}e{len(digits) - 1}"
 
 
 def operations(workload: list[OperationRecord]) -> list[str]:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.render.text import as_text, print_report
+from harness.render.words import bounds
 from harness.report import Culprit, FindingRecord, Fix, OperationRecord, Report, Stats, Verdict
 
 
@@ -216,3 +217,27 @@ def test_colour_is_for_terminals_and_adds_nothing_but_colour(monkeypatch):
     assert plain.getvalue() == as_text(one, None)
     assert "\x1b[" in coloured.getvalue()
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured.getvalue()) == plain.getvalue()
+
+
+def test_a_bound_stands_once_with_what_it_holds_for():
+    sample, faults = "a sample of the other 3", "a choice of the faults"
+    verdicts = [
+        verdict(profile="ext4", note=sample),
+        verdict("recovery", "ext4", note=f"{sample}; {faults} during recovery"),
+        verdict(profile="xfs"),
+        verdict("recovery", "xfs", note=f"{faults} during recovery"),
+        *(verdict("integrity", profile, note=faults) for profile in ("ext4", "xfs")),
+        *(verdict("hygiene", profile, note=faults) for profile in ("ext4", "xfs")),
+        *(verdict("isolation", profile, note="1; 2") for profile in ("ext4", "xfs")),
+    ]
+    assert bounds(verdicts) == [
+        ("ext4", sample),
+        ("recovery", f"{faults} during recovery"),
+        ("integrity, hygiene", faults),
+        ("isolation", "1; 2"),
+    ]
+
+
+def test_other_faults_are_counted_as_faults():
+    one = verdict("integrity", exhaustive=False, faults=7, crash_states_possible=900)
+    assert "7 of 900 faults" in as_text(report([one]), None)
