@@ -167,7 +167,9 @@ class PowerCuts:
             return
         for lossy, kept, moved in self._traces(run, len(run.events), len(run.records)):
             for model in models:
-                if model in self._atomic and model.name not in found:
+                # Where the kernel lives on, memory has what the disk never got.
+                lives = lossy and model.order == "returned"
+                if model in self._atomic and model.name not in found and not lives:
                     if self._seen(model, True, kept, moved):  # noqa: FBT003 - a key
                         continue
                     begun = moved[run.struck].invoked

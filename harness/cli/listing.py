@@ -64,9 +64,11 @@ def listing(what: str, *, as_json: bool) -> None:
         _print(entry)
     if what == "faults":
         emit("")
-        emit("harness check --fault F injects one fault alone, in every workload where it")
-        emit("fires. F is as written above. Calls are counted from 1, those of that name")
-        emit("alone (*: of any) whose path matches; a store lives in the directory store.")
+        # Set in, as what is not the name of a fault.
+        emit("    harness check --fault F injects one fault alone, in every workload where")
+        emit("    it fires. F is as written above. Calls are counted from 1, those of that")
+        emit("    name alone (*: of any) whose path matches; a store lives in the directory")
+        emit("    store.")
 
 
 def _emit_document(what: str, entries: list[dict[str, object]]) -> None:

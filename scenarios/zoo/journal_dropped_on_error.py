@@ -22,26 +22,15 @@ BUG = Bug(
 
 
 class _Broken(Journal):
-    def recover(self) -> None:
-        with self.locked():
-            try:
-                read_file(self.path(".journal"))  # culprit
-            except FileNotFoundError:
-                return
-            except OSError:
-                os.unlink(self.path(".journal"))
-                return
-        super().recover()
-
-
-class _Fixed(Journal):
-    def recover(self) -> None:
-        with self.locked():
-            try:
-                read_file(self.path(".journal"))
-            except FileNotFoundError:
-                return
-        super().recover()
+    def repair(self) -> None:
+        try:
+            read_file(self.path(".journal"))  # culprit
+        except FileNotFoundError:
+            return
+        except OSError:
+            os.unlink(self.path(".journal"))
+            return
+        super().repair()
 
 
 @declares(guarantees=GUARANTEES)
@@ -53,4 +42,4 @@ def broken(directory: str) -> Store:
 @declares(guarantees=GUARANTEES)
 def fixed(directory: str) -> Store:
     """Open the store that does not open then."""
-    return _Fixed(directory)
+    return Journal(directory)

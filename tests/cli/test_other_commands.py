@@ -149,8 +149,15 @@ OPTIONS = {
     "check": {
         *("--profile", "--guarantee", "--quick", "--thorough", "--seed", "-n", "--workers"),
         *("--budget", "--report", "--fail-on", "--fault", "--json", "--debug"),
+        *("--advise", "--baseline", "--update-baseline", "--corpus", "--shard"),
     },
-    "replay": {"--json", "--debug"},
+    "stress": {
+        *("--time", "--rounds", "--round", "--plan", "-n", "--workers", "--seed", "--corpus"),
+        *("--report", "--shard", "--cluster", "--profile", "--guarantee", "--hang", "--memory"),
+        *("--json", "--debug"),
+    },
+    "merge": {"--report", "--json", "--debug"},
+    "replay": {"--as-test", "--json", "--debug"},
     "report": {"--format", "-o", "--output", "--debug"},
     "trace": {"--json", "--debug"},
     "states": {"--profile", "--after", "--explain", "--limit", "--json", "--debug"},

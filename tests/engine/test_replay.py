@@ -140,5 +140,5 @@ def test_the_file_says_everything_and_leaves_nothing_to_chance():
     assert set(document) == {
         *("schema", "version", "subject", "seed", "guarantee", "kind", "key", "profile"),
         *("operations", "kill_at", "crash", "second", "trace", "image", "observed"),
-        *("fault", "rot", "chain"),
+        *("fault", "rot", "chain", "race"),
     }

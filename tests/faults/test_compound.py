@@ -95,3 +95,9 @@ def test_a_power_cut_at_every_moment_after_every_failure_leaves_the_reference_ri
 def test_a_store_that_is_torn_without_any_fault_is_not_blamed_on_one():
     outcome = checked("scenarios.zoo.truncate_in_place:broken", "open #3: EMFILE, once")
     assert outcome.report.findings == []
+
+
+def test_a_process_that_dies_after_a_failed_sync_loses_nothing_that_memory_holds():
+    """The pages are marked clean, not gone: only a power cut shows what the disk never got."""
+    outcome = checked("scenarios.zoo.fsync_retried:broken", "fsync #2: EIO, once", ("kill", "ext4"))
+    assert {name for one in outcome.report.findings for name in one.profiles} == {"ext4"}
