@@ -88,7 +88,7 @@ def test_a_power_cut_at_every_moment_after_every_failure_leaves_the_reference_ri
     assert result.candidates == []
     coverage = result.coverage["clean-failure"]
     assert coverage.exhaustive
-    assert coverage.faults > 150
+    assert coverage.faults > 100
     assert coverage.states > 500
 
 

@@ -41,7 +41,6 @@ _ARGUMENTS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
             "hardened_files.write: swap `if not renamed and (not _unlink(temporary)): / _close(fd)`",
             "hardened_files._create: swap `if not _unlink(path): / _close(fd)`",
             "hardened_files._remove_orphan: swap `mine = os.fstat(fd) / named = os.lstat(path)`",
-            "hardened_files._sync_directory: swap `os.sync() / return`",
             "filestore.__init__: swap `if mode not in _PROTOCOLS: / self.directory: Final = directory`",
             "filestore.__init__: swap `self.directory: Final = directory / self.mode: Final = mode`",
             "filestore.__init__: swap `self.mode: Final = mode / self._files = _PROTOCOLS[mode](directory)`",
