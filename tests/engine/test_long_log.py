@@ -31,3 +31,10 @@ def test_a_long_log_holds_what_it_claims_and_its_coverage_is_stated(which, profi
     # The ends of the trace and a spread between them, each a few states: not all, and not a square.
     assert BUDGET < coverage.faults < OPERATIONS
     assert coverage.judged < 30 * coverage.faults
+
+
+@pytest.mark.parametrize("profile", ["ext4", "posix"])
+def test_a_spread_is_enough_to_see_a_log_whose_records_nobody_checks(profile):
+    coverage, broken = judged("scenarios.zoo.log_without_checksum:broken", profile)
+    assert "listing" in broken
+    assert not coverage.exhaustive

@@ -27,6 +27,9 @@ PAIRS = [
     Workload("delete", (delete("a"),), (write("a", b"1"), write("b", b"2"))),
 ]
 
+FAULTS_LEAST = {"overwrite": 150, "delete": 100}
+"""Faults that there are at the least: a run in which fewer fired left some out."""
+
 
 def checked(name, fault, profiles=("ext4",)):
     plan = Plan(subject=name, faults=(fault,), profiles=profiles, effort="quick")
@@ -88,7 +91,7 @@ def test_a_power_cut_at_every_moment_after_every_failure_leaves_the_reference_ri
     assert result.candidates == []
     coverage = result.coverage["clean-failure"]
     assert coverage.exhaustive
-    assert coverage.faults > 100
+    assert coverage.faults > FAULTS_LEAST[workload.name]
     assert coverage.states > 500
 
 
