@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from rich.console import Console
 from rich.text import Text
 
+from harness.render.lines import print_lines
 from harness.render.words import (
     VERDICTS,
     bounds,
@@ -71,10 +71,7 @@ def print_report(report: Report, directory: Path | None, stream: IO[str]) -> Non
         directory: Where it and its reproductions are written; None if they are not.
         stream: Where to print it.
     """
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    for line in _lines(report, directory):
-        # Lines are broken already, where a person would break them.
-        console.print(line, soft_wrap=True)
+    print_lines(_lines(report, directory), stream)
 
 
 def _lines(report: Report, directory: Path | None) -> Iterator[Text]:

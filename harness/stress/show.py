@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from rich.console import Console
 from rich.text import Text
 
+from harness.render.lines import print_lines
 from harness.render.text import finding_lines
 from harness.stress.engine import Engine
 from harness.stress.plans import FEATURES
@@ -108,9 +108,7 @@ def as_text(report: StressReport, directory: Path) -> str:
 
 def print_report(report: StressReport, directory: Path, stream: IO[str]) -> None:
     """Print a report, in colour if the stream is a terminal."""
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    for line in _lines(report, directory):
-        console.print(line, soft_wrap=True)
+    print_lines(_lines(report, directory), stream)
 
 
 def _lines(report: StressReport, directory: Path) -> Iterator[Text]:

@@ -237,6 +237,16 @@ def test_a_reader_that_is_gone_ends_the_command_in_silence(process, what):
     assert run.err == ""
 
 
+def test_a_reader_that_is_gone_is_no_violation(process):
+    """A check that conforms, piped into `head`, must not exit with 1."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = process("check", "--quick", "--profile", "kill", "--guarantee", "listing", stdout=writing)
+    os.close(writing)
+    assert run.code == 141
+    assert run.err == ""
+
+
 def test_what_the_harness_breaks_itself_is_told_as_such(command, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("division\nby zero")
