@@ -1,120 +1,151 @@
-"""Shrinking a chain of faults: fewer lives, fewer operations, shorter values, the same cause.
+"""Shrinking a chain of faults: fewer lives, fewer operations, shorter values, fewer losses.
 
-Leaving something out shifts the calls that come after it, so each life's kill and power cut are
-looked for again: where they were, as far from the life's end as they were, then anywhere. The
-search is cut short by a budget of lives, so its cost is bounded; what it gives is a case that was
-run and seen to break, never one that only should.
+The loop is that of every case (`harness.smallest`). Leaving something out shifts the calls that
+come after it, so each life's kill and power cut are looked for again: where they were, then
+anywhere; the search of one proposal is cut short by a budget of lives, so its cost is bounded.
+What a power cut lost is put back, one effect at a time, in the very chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec import structs
 
 from harness.chain import Chain, chain_of
 from harness.chainblame import blamed
-from harness.errors import HarnessError
-from harness.finding import Candidate, Life, crash_of, state_of
+from harness.diagnose import with_needs
+from harness.explore import Explorer
+from harness.finding import Candidate, Crash, Life, crash_of, state_of
 from harness.intercept import rerouted
-from harness.ops import Operation, Workload, write
+from harness.meter import Meter
+from harness.ops import Workload
 from harness.oracle import Violation
 from harness.persistence import Model
 from harness.quiet import quiet
+from harness.smallest import fewer, simpler_workloads, smallest
 from harness.subjects import Subject
-from harness.workloads import value_of
 
-__all__ = ["shrink_chain"]
+__all__ = ["ChainShrinking", "shrink_chain"]
 
-_TRIES_MAX: Final = 40
 _LIVES_MAX: Final = 160
 """Lives lived for one try."""
 
 _CUTS_MAX: Final = 8
-_SIZES: Final = (1, 600, 5000)
 
 
-def shrink_chain(subject: Subject, found: Candidate, models: dict[str, Model]) -> Candidate:
-    """Look for a simpler chain of the same cause.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A simpler chain to look for.
+
+    Attributes:
+        workload: The first life's.
+        lives: The lives.
+        restored: The life whose power cut loses one effect less, and which of them, from 0; -1 for
+            the torn page. No kill or cut is looked for then.
+    """
+
+    workload: Workload
+    lives: tuple[Life, ...]
+    restored: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class ChainShrinking:
+    """How a chain is made simpler.
+
+    Attributes:
+        subject: The store.
+        model: What its power cuts may lose.
+    """
+
+    subject: Subject
+    model: Model
+
+    def simpler(self, best: Candidate) -> Iterator[Step]:
+        """Propose chains with fewer lives, simpler workloads, simpler lives and fewer losses."""
+        lives = tuple(best.reproduction.chain or ())
+        workload = best.reproduction.workload()
+        for kept in fewer(lives[1:]):
+            yield Step(workload, (lives[0], *kept))
+        for one in simpler_workloads(workload):
+            yield Step(one, lives)
+        for number, life in enumerate(lives):
+            for change in _easier(life):
+                yield Step(workload, (*lives[:number], change, *lives[number + 1 :]))
+        for number, life in enumerate(lives):
+            if life.cut is not None:
+                torn = life.cut.torn is not None
+                for effect in reversed(range(-int(torn), len(life.cut.lost))):
+                    yield Step(workload, lives, (number, effect))
+
+    def key(self, step: Step) -> Hashable:
+        """Lives hold lists: their text tells them apart."""
+        return step.workload, msgspec.json.encode(step.lives), step.restored
+
+    def attempt(self, step: Step, best: Candidate) -> Candidate | None:
+        """Live a chain for the same cause."""
+        if not any(life.kill is not None or life.cut is not None for life in step.lives):
+            return None
+        seed = best.reproduction.seed
+        with rerouted(), quiet():
+            search = _Search(self.subject, step.workload, self.model, seed, best)
+            if step.restored is None:
+                found = search.find([], step.lives)
+            else:
+                found = search.restored(step.lives, *step.restored)
+            if found is None:
+                return None
+            lives, violation = found
+            return blamed(self.subject, step.workload, lives, self.model, violation, seed=seed)
+
+
+def shrink_chain(
+    subject: Subject, found: Candidate, models: dict[str, Model], meter: Meter | None = None
+) -> Candidate:
+    """Look for the simplest chain of the same cause.
 
     Args:
         subject: The store.
         found: The cause; its reproduction has a chain.
         models: The persistence models, by name.
+        meter: Says when to stop.
 
     Returns:
         The simplest case found, with the counts of the original.
     """
-    model = models[found.reproduction.profile]
-    best = found
-    tries, improved = 0, True
-    with rerouted(), quiet():
-        while improved and tries < _TRIES_MAX:
-            improved = False
-            lives = best.reproduction.chain or []
-            for workload, fewer in _simpler(best.reproduction.workload(), lives):
-                if tries >= _TRIES_MAX:
-                    break
-                tries += 1
-                try:
-                    smaller = _try(subject, workload, fewer, model, best)
-                except HarnessError:
-                    continue
-                if smaller is not None:
-                    smaller.workload = best.workload
-                    best, improved = smaller, True
-                    break
-    best.profiles = found.profiles
-    return best
-
-
-def _simpler(workload: Workload, lives: Sequence[Life]) -> Iterator[tuple[Workload, list[Life]]]:
-    setup, operations = workload.setup, workload.operations
-    for number in range(len(lives) - 1, 0, -1):
-        yield workload, [*lives[:number], *lives[number + 1 :]]
-    # Halves first: histories are long.
-    for size in (len(operations) // 2, 1):
-        for start in range(0, len(operations), size or 1):
-            kept = (*operations[:start], *operations[start + size :])
-            if size and kept:
-                yield Workload("shrunk", kept, setup), list(lives)
-        if size <= 1:
-            break
-    for size in (len(setup), 1):
-        for start in range(0, len(setup), size or 1):
-            yield (
-                Workload("shrunk", operations, (*setup[:start], *setup[start + size :])),
-                list(lives),
-            )
-        if size <= 1:
-            break
-    for number, life in enumerate(lives):
-        for change in _easier(life):
-            yield workload, [*lives[:number], change, *lives[number + 1 :]]
-    for number, operation in enumerate(operations):
-        for smaller in _smaller(operation, number):
-            kept = (*operations[:number], smaller, *operations[number + 1 :])
-            yield Workload("shrunk", kept, setup), list(lives)
+    meter = meter or Meter()
+    return smallest(found, ChainShrinking(subject, models[found.reproduction.profile]), meter.over)
 
 
 def _easier(life: Life) -> Iterator[Life]:
-    if life.operations:
-        yield structs.replace(life, operations=[])
-    if life.fault is not None:
-        yield structs.replace(life, fault=None)
-    if life.room is not None:
-        yield structs.replace(life, room=None)
-    if life.cut is not None:
-        yield structs.replace(life, cut=None)
+    for kept in fewer(life.operations):
+        yield structs.replace(life, operations=list(kept))
+    for name in ("fault", "room", "cut", "kill"):
+        if getattr(life, name) is not None:
+            yield structs.replace(life, **{name: None})
 
 
-def _smaller(operation: Operation, number: int) -> Iterator[Operation]:
-    if operation.kind == "write" and operation.key is not None and operation.value is not None:
-        for size in _SIZES:
-            if size < len(operation.value):
-                yield write(operation.key, value_of(number + 1, size))
+def _fuller(explorer: Explorer, cut: Crash, which: int) -> Crash | None:
+    """Put one lost effect back, with all that has to be on disk before it."""
+    state = state_of(explorer, cut)
+    if state is None:
+        return None
+    taken, torn = state.taken, state.torn
+    if which < 0:
+        torn = None
+    else:
+        lost = tuple(cut.lost[which])
+        for number, node in enumerate(explorer.constraints.nodes[: state.issued]):
+            if lost in {(effect.i, effect.part) for effect in node.effects}:
+                taken |= with_needs(explorer, number, cut.position)
+        if torn is not None and taken >> torn.node & 1:
+            torn = None
+    fuller = explorer.free_standing(state.issued, taken, torn, cut.position)
+    return crash_of(explorer, fuller, cut.position)
 
 
 @dataclass(slots=True)
@@ -183,32 +214,30 @@ class _Search:
             for state in states[:_CUTS_MAX]
         ]
 
+    def restored(
+        self, lives: Sequence[Life], number: int, effect: int
+    ) -> tuple[list[Life], Violation] | None:
+        """Live this chain, with one effect less lost in one of its power cuts."""
+        chain = self._lived(lives[:number])
+        cut = lives[number].cut
+        if chain is None or cut is None:
+            return None
+        chain.live(lives[number])
+        fuller = _fuller(chain.explorer(), cut, effect)
+        if fuller is None:
+            return None
+        made = [*lives[:number], structs.replace(lives[number], cut=fuller), *lives[number + 1 :]]
+        violation = self._judged(made, last=True)
+        return None if violation is None else (made, violation)
+
     def _judged(self, lives: list[Life], *, last: bool) -> Violation | None:
         if not last:
             return None
         chain = self._lived(lives)
-        if chain is None:
-            return None
-        for violation in chain.broken(chain.look()):
+        return None if chain is None else self._wanted(chain.broken(chain.look()))
+
+    def _wanted(self, violations: Iterable[Violation]) -> Violation | None:
+        for violation in violations:
             if (violation.guarantee, violation.kind) == (self.wanted.guarantee, self.wanted.kind):
                 return violation
         return None
-
-
-def _try(
-    subject: Subject,
-    workload: Workload,
-    lives: Sequence[Life],
-    model: Model,
-    wanted: Candidate,
-) -> Candidate | None:
-    if not any(life.kill is not None or life.cut is not None for life in lives):
-        return None
-    search = _Search(subject, workload, model, wanted.reproduction.seed, wanted)
-    found = search.find([], lives)
-    if found is None:
-        return None
-    one = blamed(subject, workload, found[0], model, found[1], seed=wanted.reproduction.seed)
-    if one.identity != wanted.identity or one.weight >= wanted.weight:
-        return None
-    return one

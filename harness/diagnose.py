@@ -21,7 +21,7 @@ from harness.script import format_call
 from harness.source import located, ordinal, statement
 from harness.trace import Call, Fdatasync, Frame, Fsync, Record, Write
 
-__all__ = ["Diagnosis", "Site", "Sites", "diagnose", "located", "site_at", "site_of"]
+__all__ = ["Diagnosis", "Site", "Sites", "diagnose", "located", "site_at", "site_of", "with_needs"]
 
 Cause: TypeAlias = Literal["lost", "reordered", "exposed"]
 
@@ -145,6 +145,27 @@ class Sites:
         return site_at(given, format_call(record, numbered=False))
 
 
+def with_needs(explorer: Explorer, node: int, position: int) -> int:
+    """Give a node, with all that has to be on disk before it, as bits.
+
+    Args:
+        explorer: Of its trace.
+        node: Its number.
+        position: Where the crash struck: some need others only until a later call.
+    """
+    nodes = explorer.constraints.nodes
+    found, pending = 0, [node]
+    while pending:
+        number = pending.pop()
+        if found >> number & 1:
+            continue
+        found |= 1 << number
+        one = nodes[number]
+        pending += one.needs
+        pending += [other for other, until in one.needs_until if position < until]
+    return found
+
+
 class _Case:
     """One violation in one trace, asked again of other sets of nodes."""
 
@@ -195,16 +216,7 @@ class _Case:
 
     def needs(self, node: int) -> int:
         """A node with all it needs at the crash."""
-        found, pending = 0, [node]
-        while pending:
-            number = pending.pop()
-            if found >> number & 1:
-                continue
-            found |= 1 << number
-            one = self.nodes[number]
-            pending += one.needs
-            pending += [other for other, until in one.needs_until if self.position < until]
-        return found
+        return with_needs(self.explorer, node, self.position)
 
 
 class _NestedCase(_Case):
@@ -307,17 +319,23 @@ def _too_early(case: _Case, missing: int, published: int) -> Record | None:
 
 
 def _restore(case: _Case) -> tuple[int, Torn | None]:
-    """Put back what was lost, the latest first, while the violation still shows."""
+    """Put back what was lost, the latest first, while the violation still shows.
+
+    Until nothing can be: what one effect hides, another may have to be back for.
+    """
     taken, torn = case.taken, case.torn
-    if torn is not None and case.shows(taken) is not None:
-        torn = None
-    for number in range(case.issued - 1, -1, -1):
-        if taken >> number & 1:
-            continue
-        fuller = taken | case.needs(number)
-        kept = torn if torn is not None and not _completes(case, fuller, torn) else None
-        if (torn is None or kept is not None) and case.shows(fuller, kept) is not None:
-            taken = fuller
+    restored = True
+    while restored:
+        restored = False
+        if torn is not None and case.shows(taken) is not None:
+            torn, restored = None, True
+        for number in range(case.issued - 1, -1, -1):
+            if taken >> number & 1:
+                continue
+            fuller = taken | case.needs(number)
+            kept = torn if torn is not None and not _completes(case, fuller, torn) else None
+            if (torn is None or kept is not None) and case.shows(fuller, kept) is not None:
+                taken, restored = fuller, True
     return taken, torn
 
 

@@ -239,25 +239,42 @@ class Candidate:
 
     @property
     def weight(self) -> tuple[int, ...]:
-        """How bad and how complicated the case is; the simplest of the worst is shown."""
-        operations = self.reproduction.operations
-        lives = self.reproduction.chain or []
-        race = self.reproduction.race
+        """How bad and how complicated the case is; the simplest of the worst is shown.
+
+        The order of simplicity, the first that differs decides: of a race, the shorter schedule;
+        the worse severity; fewer operations, processes and kills; no crash during recovery; fewer
+        things that go wrong in a chain; no crash after another fault; fewer bytes of values; fewer
+        and shorter keys; fewer lost effects; the filesystem that loses least.
+        """
+        found = self.reproduction
+        operations = found.operations
+        lives = found.chain or []
+        race = found.race
         return (
             # Of a race the shortest schedule, whatever it shows: that is what a person follows.
             0 if race is None else len(race.schedule.split()) + 2 * race.cut,
             SEVERITIES.index(self.severity),
-            len(operations) + 2 * (self.reproduction.kill_at is not None) + 2 * len(lives),
-            self.reproduction.second is not None,
+            len(operations) + 2 * (found.kill_at is not None) + 2 * len(lives),
+            found.second is not None,
             sum(
                 len(life.operations)
                 + sum(one is not None for one in (life.room, life.fault, life.kill, life.cut))
                 for life in lives
             ),
+            0 if found.fault is None else found.fault.count("; "),
             sum(len(op.value or b"") for op in operations),
-            len(self.lost),
-            _PROFILE_ORDER.get(self.reproduction.profile, len(_PROFILE_ORDER)),
+            sum(len(key) for key in {op.key for op in operations if op.key is not None}),
+            len(self.lost) + _torn(found) + sum(_losses(life.cut) for life in lives),
+            _PROFILE_ORDER.get(found.profile, len(_PROFILE_ORDER)),
         )
+
+
+def _losses(crash: Crash | None) -> int:
+    return 0 if crash is None else len(crash.lost) + (crash.torn is not None)
+
+
+def _torn(found: Reproduction) -> bool:
+    return (found.second or found.crash).torn is not None
 
 
 def candidate(sighting: Sighting, diagnosis: Diagnosis, version: str) -> Candidate:

@@ -64,11 +64,11 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
     models = {model.name: model for model in plan.models}
     meter = Meter(until=until)
     if one.reproduction.race is not None:
-        small = shorten(plan.loaded, one, models)
+        small = shorten(plan.loaded, one, models, meter)
     elif one.reproduction.chain is None:
-        small = shrink(plan.loaded, one, models, frozenset(plan.judged), plan.depth, meter)
+        small = shrink(plan.loaded, one, models, plan.depth, meter)
     else:
-        small = shrink_chain(plan.loaded, one, models)
+        small = shrink_chain(plan.loaded, one, models, meter)
     replayed = replay_times(plan.loaded, small.reproduction, models, _REPLAYS)
     fix = None
     if replayed == _REPLAYS and one.reproduction.race is None and not meter.over():

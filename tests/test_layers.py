@@ -41,6 +41,7 @@ ORDER = [
         "fault_in_recovery",
         "failing_calls",
         "injecting",
+        "smallest",
         "isolation",
         "unit",
         "chain",

@@ -1,108 +1,109 @@
-"""The shortest schedule of a finding: fewest switches, then fewest operations, then fewest steps.
+"""The shortest schedule of a race: fewest switches, then fewest operations, then fewest steps.
 
-Schedules are tried in the order of their preemptions already, so what is left to do is to make the
-race itself smaller: fewer operations, a smaller store before, shorter values, and to find the cause
-again in what remains.
+Schedules are tried in the order of their preemptions, so what a simpler race shows first is the
+shortest; the race itself shrinks in the same loop as every other case (`harness.smallest`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from harness.errors import HarnessError
 from harness.finding import Candidate
+from harness.intercept import rerouted
 from harness.isolation.again import race_in
 from harness.isolation.races import Race, race_of
 from harness.isolation.racing import Bounds, judge_race
-from harness.ops import Operation, write
+from harness.meter import Meter
+from harness.ops import Operation
 from harness.persistence import Model
+from harness.quiet import quiet
+from harness.smallest import fewer, renamed, shorter, smallest
 from harness.subjects import Subject
-from harness.workloads import value_of
 
-__all__ = ["shorten"]
+__all__ = ["Shortening", "shorten"]
 
-_TRIES_MAX: Final = 16
+_TRIES_MAX: Final = 40
 _SCHEDULES_MAX: Final = 400
-_SIZES: Final = (1, 5, 600)
 
 
-def shorten(subject: Subject, found: Candidate, models: dict[str, Model]) -> Candidate:
-    """Look for a simpler case of the same cause.
+@dataclass(frozen=True)
+class Shortening:
+    """How a race is made simpler.
+
+    Attributes:
+        subject: The store.
+        models: The persistence models, by name.
+        meter: Says when to stop.
+    """
+
+    subject: Subject
+    models: dict[str, Model]
+    meter: Meter
+
+    def simpler(self, best: Candidate) -> Iterator[Race]:
+        """Propose simpler races: fewer operations, then shorter values, then plainer keys."""
+        race = race_in(best.reproduction)
+        writers, setup = [tuple(one) for one in race.writers], race.setup
+        for number, operations in enumerate(writers):
+            for kept in fewer(operations):
+                yield _made(race, [*writers[:number], kept, *writers[number + 1 :]], setup)
+        for kept in fewer(setup):
+            yield _made(race, writers, kept)
+        everything = (*setup, *(one for each in writers for one in each))
+        for change in (shorter, renamed):
+            for made in change(everything):
+                rest = list(made[len(setup) :])
+                each = [tuple(rest.pop(0) for _ in one) for one in writers]
+                yield _made(race, each, made[: len(setup)])
+
+    def key(self, step: Race) -> Hashable:
+        """Equal races are equal."""
+        return step
+
+    def attempt(self, step: Race, best: Candidate) -> Candidate | None:
+        """Try the schedules of a race for the same cause."""
+        reproduction = best.reproduction
+        raced = reproduction.race
+        assert raced is not None
+        struck = "!" in raced.schedule or raced.failing is not None
+        most = max(len(raced.schedule.split()) - 2, 1)
+        bounds = Bounds(
+            preemptions=min(most, 2),
+            cut=min(most, 2) if raced.cut else 0,
+            struck=min(most, 1) if struck else None,
+            budget=1500,
+            schedules=_SCHEDULES_MAX,
+        )
+        with rerouted(), quiet():
+            result = judge_race(
+                self.subject,
+                step,
+                (self.models[reproduction.profile],),
+                bounds,
+                seed=reproduction.seed,
+                claims=self.subject.guarantees if raced.cut or struck else (),
+                over=self.meter.over,
+            )
+        same = [one for one in result.candidates if one.identity == best.identity]
+        return min(same, key=lambda one: one.weight, default=None)
+
+
+def _made(race: Race, writers: list[tuple[Operation, ...]], setup: tuple[Operation, ...]) -> Race:
+    return race_of("shrunk", race.mode, writers, setup, lists=race.lists)
+
+
+def shorten(
+    subject: Subject, found: Candidate, models: dict[str, Model], meter: Meter | None = None
+) -> Candidate:
+    """Look for the simplest case of the same cause.
 
     Args:
         subject: The store.
         found: The cause, with its case.
         models: The persistence models, by name.
+        meter: Says when to stop.
     """
-    best, tries = found, 0
-    improved = True
-    while improved and tries < _TRIES_MAX:
-        improved = False
-        for race in _simpler(race_in(best.reproduction)):
-            if tries >= _TRIES_MAX:
-                break
-            tries += 1
-            smaller = _try(subject, race, best, models)
-            if smaller is not None and smaller.weight < best.weight:
-                best, improved = smaller, True
-                break
-    best.workload, best.workloads, best.profiles = found.workload, found.workloads, found.profiles
-    return best
-
-
-def _try(
-    subject: Subject, race: Race, wanted: Candidate, models: dict[str, Model]
-) -> Candidate | None:
-    reproduction = wanted.reproduction
-    raced = reproduction.race
-    assert raced is not None
-    struck = "!" in raced.schedule or raced.failing is not None
-    most = max(len(raced.schedule.split()) - 2, 1)
-    bounds = Bounds(
-        preemptions=min(most, 2),
-        cut=min(most, 2) if raced.cut else 0,
-        struck=min(most, 1) if struck else None,
-        budget=1500,
-        schedules=_SCHEDULES_MAX,
-    )
-    try:
-        result = judge_race(
-            subject,
-            race,
-            (models[reproduction.profile],),
-            bounds,
-            seed=reproduction.seed,
-            claims=subject.guarantees if raced.cut or struck else (),
-        )
-    except HarnessError:
-        return None
-    return next((one for one in result.candidates if one.identity == wanted.identity), None)
-
-
-def _simpler(race: Race) -> Iterator[Race]:
-    """Propose simpler races, the simplest first."""
-    writers = [list(operations) for operations in race.writers]
-    setup = list(race.setup)
-
-    def made(writers: list[list[Operation]], setup: list[Operation]) -> Race:
-        return race_of("shrunk", race.mode, writers, setup, lists=race.lists)
-
-    for number, operations in enumerate(writers):
-        for place in range(len(operations)):
-            less = operations[:place] + operations[place + 1 :]
-            yield made([*writers[:number], less, *writers[number + 1 :]], setup)
-    for place in range(len(setup)):
-        yield made(writers, setup[:place] + setup[place + 1 :])
-    sized = [operation for operation in (*setup, *race.operations) if operation.kind == "write"]
-    for count in _SIZES:
-        if any(len(operation.value or b"") > count for operation in sized):
-            numbers = {operation: value_of(n + 1, count) for n, operation in enumerate(sized)}
-
-            def small(operation: Operation, numbers: dict[Operation, bytes] = numbers) -> Operation:
-                value = numbers.get(operation)
-                return operation if value is None else write(operation.key or "", value)
-
-            yield made(
-                [[small(one) for one in each] for each in writers], [small(o) for o in setup]
-            )
+    meter = meter or Meter()
+    return smallest(found, Shortening(subject, models, meter), meter.over, _TRIES_MAX)

@@ -9,13 +9,20 @@ from functools import cache
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.finding import load_reproduction
 from harness.history import record
+from harness.intercept import rerouted
+from harness.meter import Meter
+from harness.quiet import quiet
 from harness.runner import Plan, check
+from harness.shrink import Shrinking
 from harness.subjects import load
 from harness.trace import Call
 from scenarios.zoo import all_bugs
 from scenarios.zoo._base import CRASH, EVERY
+
+from .judging import again
 
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
@@ -109,6 +116,55 @@ def test_the_declared_line_is_the_culprit(bug):
         if bug.name in ELSEWHERE:
             assert ELSEWHERE[bug.name] in culprit.source, finding.summary
     assert any(blamed) is (bug.name not in ELSEWHERE)
+
+
+def test_no_two_findings_have_one_cause(bug):
+    _, outcome = checked(bug, "broken")
+    causes = [
+        (one.guarantee, one.kind, one.culprit and (one.culprit.file, one.culprit.line))
+        for one in outcome.report.findings
+    ]
+    assert len(causes) == len(set(causes))
+
+
+def test_nothing_in_a_finding_can_be_made_simpler_by_itself(bug):
+    plan, outcome = checked(bug, "broken")
+    models = {model.name: model for model in plan.models}
+    search = Shrinking(plan.loaded, models, plan.depth, Meter())
+    for settled in outcome.settled:
+        found = settled.candidate
+        for step in search.simpler(found):
+            try:
+                simpler = search.attempt(step, found)
+            except HarnessError:
+                continue  # not a workload that the store can do
+            assert simpler is None or simpler.weight >= found.weight, step
+
+
+def test_what_is_lost_is_the_least_that_shows_it_and_the_culprit_is_needed(bug):
+    """Everything else is on disk; with any one of the losses back, it is gone.
+
+    So it is with what the culprit did taken back: its effects and the lost ones are what has to
+    persist together or in order.
+    """
+    _, outcome = checked(bug, "broken")
+    crashes = 0
+    for settled in outcome.settled:
+        found = settled.candidate
+        with rerouted(), quiet():
+            taken = again(found)
+            if taken is None:
+                continue
+            crashes += 1
+            assert taken.shows()
+            for node in taken.lost():
+                assert not taken.shows_with(node), found.lost
+            assert taken.case.torn is None or not taken.shows_whole()
+            if found.cause != "lost" and found.culprit is not None:
+                nodes = taken.made_at(found.published or found.culprit)
+                assert nodes, found.culprit
+                assert not taken.shows_without(nodes), found.culprit
+    assert crashes > 0
 
 
 # Not a matter of which calls are made, and in which order: the twin differs in what it stores,
