@@ -32,6 +32,7 @@ __all__ = [
     "check_directory",
     "dump",
     "schema",
+    "schema_of",
     "shipped_schema",
     "write_atomically",
 ]
@@ -210,9 +211,19 @@ def dump(report: Report) -> bytes:
 
 def schema() -> bytes:
     """Make the report's JSON Schema from its classes."""
-    document = msgspec.json.schema(Report)
+    return schema_of(Report, "checkpoint-harness report")
+
+
+def schema_of(kind: type, title: str) -> bytes:
+    """Make the JSON Schema of a document from its classes.
+
+    Args:
+        kind: Of the document.
+        title: What it is.
+    """
+    document = msgspec.json.schema(kind)
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    document["title"] = "checkpoint-harness report"
+    document["title"] = title
     return (
         msgspec.json.format(msgspec.json.encode(document, order="deterministic"), indent=2) + b"\n"
     )

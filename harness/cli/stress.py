@@ -219,9 +219,10 @@ def _slug(subject: str, seed: int, shard: str | None) -> str:
 
 def _run(run: Stress, corpus: Path | None, cluster: str | None) -> tuple[StressReport, bool]:
     """Run it all; tell also whether somebody stopped it."""
-    from harness.stress.corpus import save_corpus  # noqa: PLC0415 - slow to import
+    from harness.stress.corpus import chosen_of, save_corpus  # noqa: PLC0415 - slow to import
     from harness.stress.engine import Engine  # noqa: PLC0415
     from harness.stress.files import write_report  # noqa: PLC0415
+    from harness.stress.minimising import minimise  # noqa: PLC0415
     from harness.stress.report import made  # noqa: PLC0415
 
     with _pool(run, cluster) as make:
@@ -232,11 +233,14 @@ def _run(run: Stress, corpus: Path | None, cluster: str | None) -> tuple[StressR
             with _stoppable(engine) as stopped, _told(engine) as told, make(engine) as pool:
                 engine.run(pool, told)
                 settled = engine.settle(pool, told)
-            report = made(run.header, engine.tally, settled, engine.elapsed)
-            write_report(engine.kept.path, report)
-            if corpus is not None and not stopped():
-                names = save_corpus(corpus, run, engine.tally)
-                say(f"{corpus}: {len(names)} plans together saw all that the run did")
+                report = made(run.header, engine.tally, settled, engine.elapsed)
+                write_report(engine.kept.path, report)
+                small = None
+                if corpus is not None and not stopped():
+                    small = minimise(run, pool, chosen_of(run, engine.tally)[1], told)
+            if corpus is not None and small is not None:
+                names = save_corpus(corpus, run, engine.tally, small)
+                say(f"{corpus}: {len(names)} plans together see all that the run did")
         finally:
             engine.close()
     return report, stopped()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -17,6 +18,7 @@ from harness.ops import Workload
 from harness.persistence import Model
 from harness.recovery import Observation, Prober, follow_values
 from harness.report import OperationRecord
+from harness.stress.signs import found_sign
 from harness.subjects import MISSING, Raised
 from harness.unit import Depth, run_unit
 from harness.workloads import SIZES, SeededChooser, value_of
@@ -39,7 +41,7 @@ class Chained:
         judged: Disks recovered and judged.
         nested: Of those, after two crashes or more.
         other: Of those, after another fault as well.
-        signs: What was seen, in words; new ones make a plan worth keeping.
+        signs: What each chain saw, in words; new ones make a plan worth keeping.
         executed: Recoveries run to look at what a life left.
         reused: Such recoveries that an earlier one stood for.
     """
@@ -49,7 +51,7 @@ class Chained:
     judged: int = 0
     nested: int = 0
     other: int = 0
-    signs: set[str] = field(default_factory=set)
+    signs: dict[int, set[str]] = field(default_factory=dict)
     executed: int = 0
     reused: int = 0
 
@@ -59,7 +61,7 @@ def draw_chains(
     models: tuple[Model, ...],
     judged: frozenset[str],
     features: frozenset[str],
-    count: int,
+    numbers: Sequence[int],
     *,
     seed: str,
     profiles: tuple[str, ...],
@@ -72,7 +74,7 @@ def draw_chains(
         models: The persistence models to draw from.
         judged: Guarantees to judge.
         features: Those of the round.
-        count: How many chains.
+        numbers: Of the chains; each is drawn from its number alone.
         seed: Of the draws.
         profiles: All persistence models of the run.
         values: The subject's own values, where it accepts only some.
@@ -86,7 +88,7 @@ def draw_chains(
         writes=follow_values(subject, workload),
     )
     known: set[tuple[str, str, str | None]] = set()
-    for number in range(count):
+    for number in numbers:
         chooser = SeededChooser(f"{seed}/chain/{number}")
         model = chooser.pick(models)
         chain = Chain(
@@ -102,20 +104,21 @@ def draw_chains(
         # strike while it opens, and only there.
         careful = "clean-failure" in judged
         drawing = _Drawing(chooser, chain, workload, features, values, careful=careful)
+        signs = result.signs.setdefault(number, set())
         for _ in range(chooser.integer(2, _LIVES_MAX)):
             observation = drawing.one_more()
             result.faults += 1 + chain.lived[-1].fired
             result.judged += 1
             result.nested += chain.crashes > 1
             result.other += chain.other > 0
-            result.signs |= drawing.signs(observation)
+            signs |= drawing.signs(observation)
             broken = list(chain.broken(observation))
             if not broken:
                 continue
             if chain.crashes == 1 and not chain.other:
-                result.candidates = merge(
-                    result.candidates, _plain(recording, model, judged, known)
-                )
+                causes = _plain(recording, model, judged, known)
+                signs |= {found_sign(one.id) for one in causes}
+                result.candidates = merge(result.candidates, causes)
                 break
             for violation in broken:
                 about = violation.guarantee, violation.kind, violation.key
@@ -130,6 +133,7 @@ def draw_chains(
                         seed=recording.seed,
                         profiles=profiles,
                     )
+                    signs.add(found_sign(one.id))
                     result.candidates = merge(result.candidates, [one])
             break
     result.executed, result.reused = prober.executed, prober.reused

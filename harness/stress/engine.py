@@ -21,6 +21,7 @@ from harness.stress.journal import Journal, sound_lines
 from harness.stress.keeping import Kept
 from harness.stress.plans import dump_plan, plan_id
 from harness.stress.records import Breakdown, RoundRecord, RunHeader, Stress
+from harness.stress.signs import broke_sign, hashed
 from harness.stress.tally import InOrder, Tally, sequence
 from harness.stress.work import FIRST, Task, start
 
@@ -196,6 +197,7 @@ class Engine:
                 key=key,
                 plan=plan_id(plan),
                 features=list(plan.features),
+                signs=[hashed(broke_sign(death.kind))],
                 broke=Breakdown(death.kind, death.detail, f"{len(ours)}/{len(deaths)}"),
             )
         )

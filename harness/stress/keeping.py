@@ -6,6 +6,7 @@
 ``settled/*.json``      causes that were shrunk and replayed
 ``*.repro.json``        what `harness replay` takes: a cause as found, then as shrunk
 ``*.plan.json``         plans of rounds that ended their process
+``small/*.plan.json``   plans made smaller for the corpus
 ``stress.json`` ...     the report
 ======================  ======================================================================
 
@@ -21,9 +22,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness.errors import UsageError
 from harness.finding import Candidate
 from harness.partial import Settled
 from harness.report import write_atomically
+from harness.stress.plans import RoundPlan, dump_plan, load_plan
 from harness.stress.records import FoundFile, SettledFile
 
 __all__ = ["Kept"]
@@ -40,6 +43,7 @@ class Kept:
         self.path = Path(directory)
         self._found = self.path / "found"
         self._settled = self.path / "settled"
+        self._small = self.path / "small"
         self._known: dict[str, tuple[tuple[int, ...], int]] = {}
 
     def prepare(self) -> None:
@@ -112,11 +116,30 @@ class Kept:
         data = msgspec.json.format(msgspec.json.encode(one.reproduction), indent=2)
         write_atomically(self.path / f"{one.id}.repro.json", data)
 
+    # -- plans ---------------------------------------------------------------------------------
+
+    def smaller(self, key: str) -> RoundPlan | None:
+        """Read what the plan of a round was made smaller to, if it was."""
+        try:
+            return load_plan((self._small / _file_of(key)).read_bytes(), key)
+        except (OSError, UsageError):
+            return None
+
+    def small(self, key: str, plan: RoundPlan) -> RoundPlan:
+        """Put on disk what the plan of a round was made smaller to."""
+        self._small.mkdir(exist_ok=True)
+        write_atomically(self._small / _file_of(key), dump_plan(plan))
+        return plan
+
     def plan(self, key: str, data: bytes) -> str:
         """Write the plan of a round; give the file's name."""
-        name = f"round-{key.replace(':', '-')}.plan.json"
+        name = _file_of(key)
         write_atomically(self.path / name, data)
         return name
+
+
+def _file_of(key: str) -> str:
+    return f"round-{key.replace(':', '-')}.plan.json"
 
 
 def _digest(one: Candidate) -> str:

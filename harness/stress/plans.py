@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
@@ -27,9 +28,11 @@ __all__ = [
     "Traits",
     "draw_round",
     "dump_plan",
+    "honest",
     "load_plan",
     "plan_cost",
     "plan_id",
+    "portable",
     "workload_of",
 ]
 
@@ -60,6 +63,8 @@ _COSTLY: Final = ("crash", "mixed", "compound", "faults", "rot", "repetition")
 _SIZE_HUGE: Final = 200_000
 _KEYS: Final = ("a", "b", "c1", "d-2", "e.3", "long-name-of-a-key.0", "z9", "m_1", "k")
 _FIRST_VALUE: Final = 1
+_LONG: Final = (10, 40)
+_MANY: Final = 4
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +96,9 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
         operations: Steps that faults strike.
         chains: How many chains of faults to draw.
         budget: Crash states visited in one walk.
+        only: Numbers of the chains that are drawn; none for all of them. A plan made smaller needs
+            few.
+        found: Causes it found when it was put into a corpus, where it stays for them.
     """
 
     schema: Literal["checkpoint-harness/plan/1"] = PLAN_SCHEMA
@@ -103,6 +111,15 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
     operations: list[Step]
     chains: int
     budget: int
+    only: list[int] | msgspec.UnsetType = msgspec.UNSET
+    found: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def drawn_chains(self) -> list[int]:
+        """Numbers of the chains to draw."""
+        if isinstance(self.only, list):
+            return [number for number in self.only if number < self.chains]
+        return list(range(self.chains))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,9 +205,9 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
                 found.append(Step("sync"))
         return found
 
-    low, high = (10, 40) if "long-history" in on else (1, 3) if heavy & on else (1, 5)
+    low, high = _LONG if "long-history" in on else (1, 3) if heavy & on else (1, 5)
     return RoundPlan(
-        subject=traits.subject,
+        subject=portable(traits.subject),
         seed=seed,
         round=number,
         features=[name for name in FEATURES if name in on],
@@ -205,7 +222,7 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
 def _keys(chooser: SeededChooser, traits: Traits, *, many: bool) -> list[str]:
     if traits.keys:
         return list(traits.keys)
-    count = chooser.integer(4, len(_KEYS)) if many else chooser.integer(1, 3)
+    count = chooser.integer(_MANY, len(_KEYS)) if many else chooser.integer(1, 3)
     first = chooser.integer(0, len(_KEYS) - 1)
     return [_KEYS[(first + number) % len(_KEYS)] for number in range(count)]
 
@@ -256,14 +273,46 @@ def dump_plan(plan: RoundPlan) -> bytes:
 
 def plan_id(plan: RoundPlan) -> str:
     """Name a plan by what it does; its round is part of that, for its chains are drawn from it."""
-    return hashlib.sha256(msgspec.json.encode(plan)).hexdigest()[:12]
+    bare = msgspec.structs.replace(plan, found=msgspec.UNSET)
+    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:12]
 
 
 def plan_cost(plan: RoundPlan) -> int:
     """Estimate what a round costs, to divide rounds evenly."""
     calls = 6 * (len(plan.operations) + 1) + sum(step.size for step in plan.operations) // 4096
     heavy = sum(name in plan.features for name in _COSTLY)
-    return calls * (heavy + 1) + plan.chains * (len(plan.operations) + 4)
+    return calls * (heavy + 1) + len(plan.drawn_chains) * (len(plan.operations) + 4)
+
+
+def portable(subject: str) -> str:
+    """Give a subject's name as a plan has it: the same wherever the project's directory is.
+
+    Args:
+        subject: As given; a path is told from the current directory, or by its last name alone.
+    """
+    path, colon, attribute = subject.rpartition(":")
+    if not Path(path).is_absolute():
+        return subject
+    here = Path.cwd()
+    inside = Path(path).is_relative_to(here)
+    name = Path(path).relative_to(here).as_posix() if inside else Path(path).name
+    return f"{name}{colon}{attribute}"
+
+
+def honest(plan: RoundPlan) -> RoundPlan:
+    """Drop features of the history that a plan has no more, made smaller as it is."""
+    steps = [*plan.setup, *plan.operations]
+    kinds = {step.op for step in plan.operations}
+    keys = {step.key for step in steps if step.key is not None}
+    false = {
+        "long-history": len(plan.operations) < _LONG[0],
+        "many-keys": len(keys) < _MANY,
+        "big-values": all(step.size <= max(SIZES) for step in steps),
+        "deletes": "delete" not in kinds,
+        "restarts": "reopen" not in kinds,
+    }
+    kept = [name for name in plan.features if not false.get(name, False)]
+    return msgspec.structs.replace(plan, features=kept)
 
 
 def load_plan(data: bytes, name: str) -> RoundPlan:

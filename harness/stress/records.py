@@ -31,6 +31,7 @@ __all__ = [
     "Stress",
     "StressReport",
     "Timing",
+    "Tried",
 ]
 
 STRESS_SCHEMA: Final = "checkpoint-harness/stress/1"
@@ -94,6 +95,23 @@ class RoundRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     broke: Breakdown | None = None
     seconds: float = 0.0
     at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a plan saw that was only tried.
+
+    Attributes:
+        signs: All of it.
+        found: Causes.
+        plain: What it saw without its chains.
+        chains: What each chain saw.
+    """
+
+    signs: list[int]
+    found: list[str]
+    plain: list[int]
+    chains: dict[int, list[int]]
 
 
 class FoundFile(msgspec.Struct):

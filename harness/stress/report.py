@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import UsageError
 from harness.partial import Settled
+from harness.report import schema_of
 from harness.settling import write_up
 from harness.stress.plans import FEATURES
 from harness.stress.records import Broken, Cell, RunHeader, StressReport, Timing
 from harness.stress.tally import Tally
 
-__all__ = ["dump", "exit_code", "load_report", "made"]
+__all__ = ["dump", "exit_code", "load_report", "made", "schema", "shipped_schema"]
 
 _SHAPE = ("long-history", "many-keys", "big-values", "deletes", "restarts")
 """Features of the history: any guarantee can be tested with them."""
@@ -124,6 +126,16 @@ def exit_code(report: StressReport) -> int:
 def dump(report: StressReport) -> bytes:
     """Render it as indented JSON with a final newline."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def schema() -> bytes:
+    """Make the report's JSON Schema from its classes."""
+    return schema_of(StressReport, "checkpoint-harness stress report")
+
+
+def shipped_schema() -> bytes:
+    """Give the JSON Schema as it ships in the package."""
+    return (resources.files("harness.stress") / "stress.schema.json").read_bytes()
 
 
 def load_report(path: Path) -> StressReport:

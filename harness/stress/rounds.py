@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -17,11 +16,12 @@ from harness.persistence import Model
 from harness.quiet import quiet
 from harness.stress.chains import draw_chains
 from harness.stress.plans import RoundPlan, plan_id, workload_of
-from harness.stress.records import Breakdown, RoundRecord, Stress
+from harness.stress.records import Breakdown, RoundRecord, Stress, Tried
+from harness.stress.signs import broke_sign, found_sign, hashed
 from harness.unit import Depth, run_unit
 from harness.verdicts import exercised
 
-__all__ = ["run_round"]
+__all__ = ["run_plan", "run_round", "try_plan"]
 
 _FAULTS: dict[str, tuple[str, int]] = {
     # Guarantee, and how many faults: see `harness.injecting.inject`.
@@ -45,18 +45,49 @@ def run_round(stress: Stress, key: str, keep: Callable[[int, Candidate], None]) 
     Returns:
         What came of it; the journal's line.
     """
-    plan = stress.drawn(key)
+    order = stress.order(key)
+    return run_plan(stress, key, stress.drawn(key), lambda one: keep(order, one))
+
+
+def run_plan(
+    stress: Stress, key: str, plan: RoundPlan, keep: Callable[[Candidate], None]
+) -> RoundRecord:
+    """Carry out a plan, whether it is one of the run's rounds or not.
+
+    Args:
+        stress: The run.
+        key: What the result calls it.
+        plan: The plan.
+        keep: Told each cause the moment it is found.
+    """
     started = time.process_time()
     result = RoundRecord(key=key, plan=plan_id(plan), features=list(plan.features))
-    round_ = _Round(stress, plan, result, lambda one: keep(stress.order(key), one))
+    _carried_out(stress, plan, result, keep)
+    result.seconds = round(time.process_time() - started, 3)
+    return result
+
+
+def try_plan(stress: Stress, plan: RoundPlan) -> Tried:
+    """Carry out a plan to see whether it sees what another one did."""
+    result = RoundRecord(key="", plan="", features=[])
+    round_ = _carried_out(stress, plan, result, lambda _: None)
+    chains = {number: sorted(map(hashed, signs)) for number, signs in sorted(round_.chains.items())}
+    return Tried(result.signs, sorted(result.found), sorted(map(hashed, round_.signs)), chains)
+
+
+def _carried_out(
+    stress: Stress, plan: RoundPlan, result: RoundRecord, keep: Callable[[Candidate], None]
+) -> _Round:
+    round_ = _Round(stress, plan, result, keep)
     try:
         with rerouted():
             round_.run()
     except BaselineError as error:
         result.broke = Breakdown(_kind(error), str(error), "1/1")
-    result.signs = sorted({zlib.crc32(sign.encode()) for sign in round_.signs})
-    result.seconds = round(time.process_time() - started, 3)
-    return result
+        round_.signs.add(broke_sign(result.broke.kind))
+    seen = round_.signs.union(*round_.chains.values())
+    result.signs = sorted(map(hashed, seen))
+    return round_
 
 
 def _kind(error: BaselineError) -> str:
@@ -81,6 +112,7 @@ class _Round:
         keep: Callable[[Candidate], None],
     ) -> None:
         self.signs: set[str] = set()
+        self.chains: dict[int, set[str]] = {}
         self._stress = stress
         self._plan = plan
         self._result = result
@@ -109,7 +141,7 @@ class _Round:
                 compound = _COMPOUND_STATES if "compound" in features else 0
                 depth = Depth(budget=plan.budget, mixed=False, faults=faults, compound=compound)
                 self._unit(recording, frozenset({guarantee}), depth)
-        if plan.chains:
+        if plan.drawn_chains:
             self._chains(recording, features)
 
     def _calls(self, recording: Recording) -> None:
@@ -151,7 +183,7 @@ class _Round:
                     self._models,
                     self._judged,
                     features,
-                    plan.chains,
+                    plan.drawn_chains,
                     seed=f"{plan.seed}/{plan.round}",
                     profiles=tuple(model.name for model in self._stress.plan.models),
                     values=self._stress.values,
@@ -159,8 +191,8 @@ class _Round:
         except SimulationError as error:
             self._result.errors["chain"] = " ".join(str(error).split())
             return
-        self._found(chained.candidates)
-        self.signs |= chained.signs
+        self._found(chained.candidates, chained=True)
+        self.chains = chained.signs
         if chained.nested and "recovery" in self._judged:
             self._exercised("recovery", chained.faults)
         if chained.other and "clean-failure" in self._judged:
@@ -173,10 +205,11 @@ class _Round:
         known = self._result.exercised
         known[guarantee] = known.get(guarantee, 0) + faults
 
-    def _found(self, candidates: list[Candidate]) -> None:
+    def _found(self, candidates: list[Candidate], *, chained: bool = False) -> None:
         for one in candidates:
             self._keep(one)
             counts = self._result.found.setdefault(one.id, {})
             for profile, count in one.profiles.items():
                 counts[profile] = counts.get(profile, 0) + count
-            self.signs.add(f"found:{one.id}")
+            if not chained:
+                self.signs.add(found_sign(one.id))

@@ -12,14 +12,15 @@ from harness.partial import Settled
 from harness.quiet import quiet
 from harness.settling import settle
 from harness.stress.keeping import Kept
-from harness.stress.records import RoundRecord, Stress
-from harness.stress.rounds import run_round
+from harness.stress.records import RoundRecord, Stress, Tried
+from harness.stress.rounds import run_round, try_plan
 from harness.workloads import standing
 
 __all__ = ["FIRST", "Task", "start"]
 
 Task: TypeAlias = tuple[str, Any]
-"""``first``: does the store work at all; ``round``: a key; ``settle``: a cause to shrink."""
+"""``first``: does the store work at all; ``round``: a key; ``settle``: a cause to shrink;
+``try``: a round's key and a smaller plan of it."""
 
 FIRST: Task = ("first", None)
 
@@ -39,7 +40,7 @@ def start(stress: Stress) -> Callable[[Task, Callable[[Any], None]], Any]:
 
     def work(
         task: Task, say: Callable[[Any], None]
-    ) -> RoundRecord | Settled | BaselineError | None:
+    ) -> RoundRecord | Tried | Settled | BaselineError | None:
         what, about = task
         if what == "first":
             try:
@@ -54,6 +55,8 @@ def start(stress: Stress) -> Callable[[Task, Callable[[Any], None]], Any]:
         if what == "settle":
             one: Candidate = about
             return settle(stress.plan, one)
+        if what == "try":
+            return try_plan(stress, about[1])
 
         def keep(order: int, one: Candidate) -> None:
             # On disk first, then said: whoever listens may be gone.

@@ -47,7 +47,7 @@ def chained(name, rounds, *, needed=frozenset()):
                 tuple(MODELS[name] for name in plan.profiles),
                 frozenset(judged),
                 frozenset(plan.features),
-                plan.chains,
+                plan.drawn_chains,
                 seed=f"0/{number}",
                 profiles=tuple(PROFILES),
                 values=[],
