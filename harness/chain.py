@@ -26,7 +26,8 @@ from typing import Final, cast
 from harness.disk import Machine, Process, Verdict
 from harness.errors import Killed
 from harness.explore import CrashState, Explorer
-from harness.faults import AnyFault, FaultHooks, Full, Seen, parse
+from harness.fault_hooks import FaultHooks
+from harness.faults import AnyFault, Full, Seen, parse
 from harness.finding import Life, Reproduction, state_of, trace_hash
 from harness.history import DIRECTORY, record
 from harness.image import Image

@@ -27,7 +27,8 @@ from harness.crashpoint import CallFailure, CrashPoint, Run, line_of
 from harness.disk import Machine, Process
 from harness.errors import EscapeError, Killed, UsageError
 from harness.explore import Explorer
-from harness.faults import Fault, FaultHooks, faults_of
+from harness.fault_hooks import FaultHooks
+from harness.faults import Fault, faults_of
 from harness.finding import image_hash
 from harness.givers import GivingRecorder
 from harness.image import EMPTY, Image, from_tree

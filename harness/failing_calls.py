@@ -1,7 +1,8 @@
 """Failing calls and full disks, injected into one workload: the guarantee `clean-failure`.
 
 Each call of the run fails with each error that it can really give, or is cut short, and the disk is
-shrunk to every size at which the run would be a block or an inode short; then power cuts follow
+shrunk to every size at which the run would be a block or an inode short; each of those is followed
+by another failure in each call that the store makes because of it; then power cuts come
 (`harness.failing` judges). What one operation does wrong about errors is one cause, shown by the
 most telling call: a store that swallows the errors of a save swallows those of each of its calls.
 """
@@ -9,12 +10,13 @@ most telling call: a store that swallows the errors of a save swallows those of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from harness.diagnose import site_at, site_of
 from harness.examine import Coverage
 from harness.failing import FailureJudge
-from harness.faults import AnyFault, Full, faults_of
+from harness.faults import AnyFault, Full, Seen, faults_of
 from harness.finding import Candidate, Crash, crash_of, trace_hash
 from harness.given import Given, cut_text, give
 from harness.history import Recording
@@ -68,7 +70,9 @@ def fail_calls(
     chosen = list(given) or _every(recording, amount, coverage)
     judge = FailureJudge(recording, models, amount.cuts(recording.workload))
     groups: dict[tuple[str, str, str], list[tuple[Faulted, Broken]]] = {}
-    for one in meter.each(chosen):
+    behind: dict[AnyFault, list[Seen]] = {}
+
+    def strike(one: Given) -> None:
         fault = one.call
         assert fault is not None
         for reverts, concerned in _variants(fault, models):
@@ -78,10 +82,20 @@ def fail_calls(
             coverage.faults += 1
             if one.text in coverage.fired:
                 coverage.fired[one.text] += 1
+            behind.setdefault(fault, run.behind)
             for broken in judge.judge(run, concerned, one.at):
                 entry = run.at[-1] if run.at else ("", 0, "")
                 key = broken.violation.kind, entry[0], entry[2]
                 groups.setdefault(key, []).append((run, broken))
+
+    for one in meter.each(chosen):
+        strike(one)
+    if not given and amount.pairs(recording.workload):
+        pairs = _pairs(behind)
+        if coverage.possible is not None:
+            coverage.possible += len(pairs)
+        for one in meter.each(pairs):
+            strike(one)
     coverage.states = coverage.judged = judge.crashes
     coverage.exhaustive = coverage.exhaustive and judge.exhaustive and meter.where is None
     coverage.sampled = int(not coverage.exhaustive)
@@ -96,6 +110,17 @@ def _every(recording: Recording, amount: Amount, coverage: Coverage) -> list[Giv
     coverage.exhaustive = whole and not short and amount.everything
     coverage.possible = len(full) + sum(len(faults_of(one)) for one in seen)
     return [Given(str(fault), "clean-failure", fault) for fault in (*faults, *full)]
+
+
+def _pairs(behind: dict[AnyFault, list[Seen]]) -> list[Given]:
+    """Follow each fault by another, in each call that the store makes because of it."""
+    return [
+        Given(str(pair), "clean-failure", pair)
+        for first, calls in behind.items()
+        for one in calls
+        for then in faults_of(one, short=True)
+        for pair in [replace(first, then=then)]
+    ]
 
 
 def fail_calls_again(

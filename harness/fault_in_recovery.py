@@ -20,7 +20,8 @@ from typing import Final, cast
 from harness.disk import Machine, Process
 from harness.examine import Coverage
 from harness.explore import CrashState, Explorer
-from harness.faults import AnyFault, FaultHooks, Full, faults_of
+from harness.fault_hooks import FaultHooks
+from harness.faults import AnyFault, Full, faults_of
 from harness.history import DIRECTORY, Recording
 from harness.image import BootSource
 from harness.intercept import active
@@ -293,7 +294,7 @@ class RecoveryFaults:
             session = attempt(subject, self._open)
             if not isinstance(session, Raised):
                 run.during = self._read_all(process, cast("Session", session))
-            run.fired, run.at, run.call = hooks.fired, hooks.at, hooks.struck
+            run.fired, run.at, run.call = hooks.complete and hooks.fired, hooks.at, hooks.struck
             if run.fired:
                 hooks.clear()
                 machine.main.capacity_blocks = machine.main.capacity_inodes = None

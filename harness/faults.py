@@ -1,4 +1,4 @@
-"""The fault language, and the hooks that inject what it says.
+"""The fault language: failing calls and full disks; `harness.fault_hooks` injects what it says.
 
 A fault names one call of a run and what becomes of it, in a line that a person can type and that
 parses back to the same fault::
@@ -10,10 +10,13 @@ parses back to the same fault::
     * #17: killed
     disk: full at 8192 bytes
     disk: full at 3 inodes
+    fsync #1: EIO, once; then unlink #1: EIO, once
 
 Calls are counted from 1, those alone that have the name (``*``: any) and whose path the pattern
 matches. "N bytes only" is a short read or write that succeeds. "E after N bytes" is what a disk
-does that fills up: this write takes N bytes, and the next one to the same file fails.
+does that fills up: this write takes N bytes, and the next one to the same file fails. What stands
+behind "then" strikes while the store still deals with the first, in the same operation: its calls
+are counted from there.
 """
 
 from __future__ import annotations
@@ -22,16 +25,12 @@ import errno
 import os
 import re
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from harness.disk import Hooks, Process, Verdict, Wait
 from harness.disk.calls import CALLS
-from harness.errors import Hung, Killed, UsageError
-from harness.image import Image
-from harness.trace import Fdatasync, Frame, Fsync, Record, Write
+from harness.errors import UsageError
 
-__all__ = ["ERRORS", "AnyFault", "Fault", "FaultHooks", "Full", "Seen", "faults_of", "parse"]
+__all__ = ["ERRORS", "AnyFault", "Fault", "Full", "Seen", "faults_of", "parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class Fault:
         sticky: Whether later calls that match fail too, until the fault is cleared.
         pattern: What its path, or the last part of it, has to match; None for all.
         killed: The process dies before the call instead.
+        then: What strikes while the store deals with this one, its calls counted from here.
     """
 
     call: str
@@ -55,8 +55,12 @@ class Fault:
     sticky: bool = False
     pattern: str | None = None
     killed: bool = False
+    then: Fault | None = None
 
     def __str__(self) -> str:
+        return self._alone() + _then(self.then)
+
+    def _alone(self) -> str:
         which = self.call if self.pattern is None else f'{self.call} "{self.pattern}"'
         if self.killed:
             return f"{which} #{self.number}: killed"
@@ -73,14 +77,22 @@ class Full:
     Attributes:
         amount: How many.
         unit: Of what: ``bytes`` of data in whole blocks of 4096, or ``inodes``, the root included.
+        then: What strikes while the store deals with it, its calls counted from there.
     """
 
     amount: int
     unit: str
+    then: Fault | None = None
 
     def __str__(self) -> str:
-        return f"disk: full at {self.amount} {self.unit}"
+        return f"disk: full at {self.amount} {self.unit}{_then(self.then)}"
 
+
+def _then(fault: Fault | None) -> str:
+    return "" if fault is None else f"{_THEN}{fault}"
+
+
+_THEN: Final = "; then "
 
 AnyFault: TypeAlias = Fault | Full
 
@@ -98,9 +110,20 @@ def parse(text: str) -> AnyFault:
     Raises:
         UsageError: It is none.
     """
+    first, *rest = text.split(_THEN)
+    following = None
+    for part in reversed(rest):
+        one = _parse(part, following)
+        if isinstance(one, Full):
+            raise UsageError(f"fault {text!r}: a full disk is there from the start; name it first")
+        following = one
+    return _parse(first, following)
+
+
+def _parse(text: str, then: Fault | None) -> AnyFault:
     full = _FULL.fullmatch(text)
     if full:
-        return Full(int(full[1]), full[2])
+        return Full(int(full[1]), full[2], then)
     found = _FAULT.fullmatch(text)
     if found is None:
         raise UsageError(
@@ -123,6 +146,7 @@ def parse(text: str) -> AnyFault:
         found["how"] == "until cleared",
         found["pattern"],
         found["killed"] is not None,
+        then,
     )
 
 
@@ -238,170 +262,3 @@ def _cuts(seen: Seen, *, short: bool) -> list[int]:
         edges = range(unit, size, unit)
         wanted |= {*edges[:_EDGES], *edges[-_EDGES:]}
     return sorted(wanted)
-
-
-class FaultHooks(Hooks):
-    """Injects faults, counts that they fired, and hands everything on to a recorder.
-
-    Args:
-        fault: What to inject; None only lists the calls.
-        recorder: Who else is to see the run; its ``at`` names the line a fault struck.
-        reverts: Whether a failed fsync takes the file's memory back to what is on disk, as btrfs
-            does; otherwise the pages stay as they are and are marked clean (ext4, xfs).
-
-    Attributes:
-        fired: Calls that the fault made fail, or cut short.
-        at: The subject's frames at the first of them.
-        struck: What that call was, in words.
-        image: What the disk held right before it.
-        seen: All calls, where there is no fault.
-        serial: Calls so far.
-    """
-
-    def __init__(
-        self, fault: AnyFault | None = None, recorder: Any = None, *, reverts: bool = False
-    ) -> None:
-        self.fault = fault
-        self.fired = 0
-        self.at: tuple[Frame, ...] = ()
-        self.struck = ""
-        self.image: Image | None = None
-        self.seen: list[Seen] = []
-        self.serial = 0
-        self._recorder = recorder
-        self._reverts = reverts
-        self._matched = 0
-        self._counts: dict[str, int] = {}
-        self._pending: int | None = None
-        self._asked: int | None = None
-        self._durable: dict[int, bytes] = {}
-        self._process: Process | None = None
-
-    def start(self) -> None:
-        """Forget the calls seen so far: count from here."""
-        self.seen.clear()
-        self._counts.clear()
-        self.serial = 0
-
-    def clear(self) -> None:
-        """End the fault: the disk is well again."""
-        self.fault = None
-        self._pending = None
-
-    def rearm(self, fault: AnyFault) -> None:
-        """Inject a fault again, counting its calls from now on."""
-        self.fault = fault
-        self._matched = 0
-        self._pending = None
-
-    def before(self, process: Process, call: str, **details: Any) -> Verdict | None:
-        self.serial += 1
-        self._process = process
-        size = _size(details)
-        self._asked = size
-        fault = self.fault
-        if fault is None:
-            count = self._counts[call] = self._counts.get(call, 0) + 1
-            existed = call != "open" or process.peek(details["path"], details["dir_fd"]) is not None
-            flags = details.get("flags", 0) if call == "open" else 0
-            self.seen.append(Seen(call, count, size, flags, existed, self.serial))
-            return None
-        if isinstance(fault, Full):
-            return None
-        if self._pending is not None and details["ino"] == self._pending and call == fault.call:
-            self._fire(process, call, details)
-            if not fault.sticky:
-                self._pending = None
-            raise OSError(getattr(errno, fault.error or "EIO"), fault.error)
-        if not self._matches(fault, call, details["paths"]):
-            return None
-        self._matched += 1
-        if self._matched < fault.number or (self._matched > fault.number and not fault.sticky):
-            return None
-        self._fire(process, call, details)
-        if fault.killed:
-            process.kill()
-            raise Killed(f"process {process.number} was killed")
-        if fault.after is not None:
-            if fault.error is not None:
-                if self._matched > fault.number:
-                    raise OSError(getattr(errno, fault.error), fault.error)
-                self._pending = details["ino"]
-            return Verdict(limit=fault.after)
-        if self._reverts and call in ("fsync", "fdatasync") and details["ino"] is not None:
-            self._revert(process, details["ino"])
-        raise OSError(getattr(errno, fault.error or "EIO"), fault.error)
-
-    def record(self, record: Record) -> None:
-        if self._recorder is not None:
-            self._recorder.record(record)
-        if isinstance(self.fault, Full) and (
-            record.error in ("ENOSPC", "EDQUOT")
-            or (
-                isinstance(record, Write)
-                and self._asked is not None
-                and len(record.data) < self._asked
-            )
-        ):
-            self._note(type(record).__name__.lower(), getattr(record, "path", ""), record.error)
-        if (
-            self._reverts
-            and isinstance(record, Fsync | Fdatasync)
-            and record.error is None
-            and record.ino is not None
-            and self._process is not None
-        ):
-            content = self._process.machine.image().contents.get(record.ino)
-            if content is not None:
-                self._durable[record.ino] = content
-
-    def blocked(self, process: Process, wait: Wait) -> None:
-        # Nobody else runs: the store waits for ever, perhaps for a lock it failed to give back.
-        raise Hung(f"process {process.number} waits for ever for {wait}")
-
-    @staticmethod
-    def _matches(fault: Fault, call: str, paths: tuple[str, ...]) -> bool:
-        if fault.call not in ("*", call):
-            return False
-        pattern = fault.pattern
-        return pattern is None or any(
-            fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
-            for path in paths
-        )
-
-    def _fire(self, process: Process, call: str, details: dict[str, Any]) -> None:
-        if not self.fired:
-            self.image = process.machine.image()
-        self._note(call, ", ".join(map(repr, details["paths"])), None)
-
-    def _note(self, call: str, paths: str, error: str | None) -> None:
-        if not self.fired:
-            self.struck = f"{call}({paths})" + (f" = {error}" if error else "")
-            if self._recorder is not None:
-                self.at = self._recorder.at()
-        self.fired += 1
-
-    def _revert(self, process: Process, ino: int) -> None:
-        machine = process.machine
-        if ino not in machine.image().contents:
-            return  # a directory
-        kept = self._durable.get(ino)
-        if kept is None:
-            try:
-                kept = machine.main.boot.content(ino)
-            except KeyError:
-                kept = b""  # made in this run and never synced
-        machine.replace_content(ino, kept)
-
-
-def _size(details: dict[str, Any]) -> int | None:
-    """Bytes that a call is to move."""
-    for name in ("data", "buffer"):
-        if name in details:
-            return memoryview(details[name]).nbytes
-    for name in ("n", "count"):
-        if isinstance(details.get(name), int):
-            return int(details[name])
-    if "buffers" in details:
-        return sum(memoryview(one).nbytes for one in details["buffers"])
-    return None

@@ -4,10 +4,12 @@
 
     write "*.tmp" #2: ENOSPC after 512 bytes, once          a failing call (harness.faults)
     disk: full at 8192 bytes                                a full disk
+    fsync #1: EIO, once; then unlink #1: EIO, once          two, the second in what comes of it
     write #2: EIO, once; power cut after call 9             one of these, and then a crash there
     in recovery: unlink #1: EIO, once                       a crash anywhere, then one of these
     power cut after call 7; in recovery: open #2: EIO, once     a crash there, then one of these
     repeat operation 0: * #4: killed                        over and over (harness.hygiene)
+    repeat operation 0: * #4: power cut                     the same, and the most files are left
     "store/a": bit 3 of byte 17 flipped                     rot (harness.rot)
 
 ``power cut in the middle of call 8`` is another place. Calls are those that changed the disk.

@@ -2,51 +2,59 @@
 
 One operation of a workload is crashed at the same call again and again, each time in a new process
 on what the last one left, which it first has to recover; or it fails at the same call again and
-again in one process. Always the same keys are used, so whatever goes on growing is not explained by
-them: a stray file a time, or a descriptor. What levels off is bounded by a constant (lock files,
-slots, tombstones), and fine; so is what the next such operation that ends well clears away.
+again in one process, and its clean-up, too. Always the same keys are used, so whatever goes on
+growing is not explained by them. What levels off is bounded by a constant (lock files, slots,
+tombstones), and fine; so is what the next such operation that ends well clears away.
 
-Crashes are kills: a power cut leaves no more names than the page cache had. Growth in the number
-of files is judged, not that of their sizes: a log grows until it is compacted.
+What grows, by kind of violation:
+
+- ``file-leak``: the files, crash by crash or failure by failure;
+- ``descriptor-leak``: the descriptors of a process whose calls fail, or of one that opens the store
+  again each time another one has died there;
+- ``removal-lost``: files that a recovery had removed, and a power cut brings back, one more each
+  time: their removal is never made durable. Each power cut leaves the most files that its profile
+  allows.
+
+A directory is listed in another order, too, where all is tried: no disk promises one. Growth in the
+number of files is judged, not that of their sizes: a log grows until it is compacted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
-from harness.disk import Machine, Process, Verdict
 from harness.disk.calls import CALLS
-from harness.errors import Killed, UsageError
-from harness.faults import Fault, FaultHooks, faults_of, parse
-from harness.history import DIRECTORY, Recording
-from harness.intercept import active
-from harness.live import CALLS_MAX, attempt, perform_on
-from harness.ops import Operation
+from harness.errors import UsageError
+from harness.faults import Fault, Full, faults_of, parse
+from harness.history import Recording
 from harness.oracle import Violation
-from harness.quiet import bury
-from harness.record import Recorder
-from harness.subjects import Raised, Session
-from harness.trace import Create, Frame, Record
-from harness.watch import watched
+from harness.persistence import Model
+from harness.repeating import (
+    Amounts,
+    behind,
+    calls_of,
+    crashes,
+    failures,
+    operations_of_run,
+    power_cuts,
+    reopenings,
+    strikes,
+)
+from harness.trace import Frame
 
-__all__ = [
-    "Leak",
-    "Repeated",
-    "judge_repeated",
-    "operations_of_run",
-    "parse_repeated",
-    "repetitions",
-]
+__all__ = ["Leak", "Repeated", "judge_repeated", "parse_repeated", "repetitions"]
 
 ROUNDS: Final = 6
 """Repetitions; growth in each of the last three is confirmed by `ROUNDS_CONFIRMED`."""
 
 ROUNDS_CONFIRMED: Final = 20
+
+_CUT: Final = ": power cut"
+_BACKWARDS: Final = "; listed backwards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +62,28 @@ class Repeated:
     """A fault in one operation, over and over.
 
     Attributes:
-        operation: Number of the operation in `operations_of_run`.
+        operation: Number of the operation in `harness.repeating.operations_of_run`.
         fault: The fault; its calls are counted from the operation's start.
+        cut: Whether it is the power that goes where the fault says that the process is killed.
+        backwards: Whether directories are listed in reverse order.
     """
 
     operation: int
     fault: Fault
+    cut: bool = False
+    backwards: bool = False
 
     def __str__(self) -> str:
-        return f"repeat operation {self.operation}: {self.fault}"
+        fault = str(self.fault)
+        if self.cut:
+            fault = fault.removesuffix(": killed") + _CUT
+        return f"repeat operation {self.operation}: {fault}{_BACKWARDS * self.backwards}"
 
     def strikes(self, recording: Recording) -> bool:
         """Tell whether a workload has that operation, and it makes such a call."""
-        if self.operation >= len(operations_of_run(recording)):
-            return False
-        hooks = FaultHooks(None)
-        machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
-        process = machine.process()
-        with watched(), active(process):
-            session = recording.subject.open(DIRECTORY)
-            hooks.rearm(self.fault)
-            with suppress(Killed):
-                _do(recording, session, self.operation)
-            process.kill()
-            del session
-        bury()
-        return hooks.fired > 0
+        return self.operation < len(operations_of_run(recording)) and strikes(
+            recording, self.operation, self.fault
+        )
 
 
 def parse_repeated(text: str) -> Repeated:
@@ -89,10 +93,16 @@ def parse_repeated(text: str) -> Repeated:
         UsageError: It is none.
     """
     found = re.fullmatch(r"repeat operation (\d+): (.*)", text)
-    fault = parse(found[2]) if found else None
-    if found is None or not isinstance(fault, Fault):
-        raise UsageError(f"repeated fault {text!r}: not understood")
-    return Repeated(int(found[1]), fault)
+    if found is not None:
+        what = found[2].removesuffix(_BACKWARDS)
+        cut = what.endswith(_CUT)
+        fault = parse(what.removesuffix(_CUT) + ": killed" if cut else what)
+        if not isinstance(fault, Full):
+            return Repeated(int(found[1]), fault, cut, what != found[2])
+    raise UsageError(
+        f"repeated fault {text!r}: not understood; write it like "
+        "'repeat operation 0: * #4: killed' (`harness list faults`)"
+    )
 
 
 @dataclass(slots=True)
@@ -103,11 +113,13 @@ class Leak:
         violation: What.
         at: The subject's frames where the last one of it was made.
         call: The call that made it, in words.
+        profiles: Names of the models under which; None for all.
     """
 
     violation: Violation
     at: tuple[Frame, ...]
     call: str
+    profiles: tuple[str, ...] | None = None
 
 
 def repetitions(recording: Recording, *, short: bool) -> list[Repeated]:
@@ -115,172 +127,103 @@ def repetitions(recording: Recording, *, short: bool) -> list[Repeated]:
 
     Args:
         recording: The run without faults.
-        short: Only the last changing operation.
+        short: Only the last changing operation, each failure by itself, directories in one order,
+            and no power cuts.
     """
     found: list[Repeated] = []
+    pairs: list[Repeated] = []
     operations = operations_of_run(recording)
     changing = [n for n, one in enumerate(operations) if one.kind in ("write", "delete")]
     looking = list(range(len(recording.workload.operations), len(operations)))
     for number in (*(changing[-1:] if short else changing), *looking):
-        hooks = FaultHooks()
-        machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
-        process = machine.process()
-        with watched(), active(process):
-            session = recording.subject.open(DIRECTORY)
-            hooks.start()
-            answer = _do(recording, session, number)
-        if isinstance(answer, Raised):
-            continue  # a delete of what is not there
-        for seen in hooks.seen:
+        for seen in calls_of(recording, number):
             if number in changing and CALLS[seen.call].changes and seen.call != "close":
-                found.append(Repeated(number, Fault("*", seen.serial, killed=True)))
-            found += [Repeated(number, fault) for fault in faults_of(seen, short=True)]
-    return found
+                crash = Repeated(number, Fault("*", seen.serial, killed=True))
+                found.append(crash)
+                if not short:
+                    found.append(replace(crash, cut=True))
+                    found.append(replace(crash, backwards=True))
+            for fault in faults_of(seen, short=True):
+                found.append(Repeated(number, fault))
+                if not short:
+                    pairs += [
+                        Repeated(number, replace(fault, then=then))
+                        for later in behind(recording, number, fault)
+                        for then in faults_of(later, short=True)
+                    ]
+    return found + pairs
 
 
-def operations_of_run(recording: Recording) -> tuple[Operation, ...]:
-    """Give the operations that can be repeated: the workload's, then a read, then a list."""
-    workload, claimed = recording.workload, recording.subject.guarantees
-    looks = [Operation("read", key) for key in workload.keys[:1]]
-    if claimed is None or "listing" in claimed:
-        looks.append(Operation("list"))
-    return (*workload.operations, *looks)
+def judge_repeated(
+    recording: Recording, repeated: Repeated, models: tuple[Model, ...] = ()
+) -> Iterator[Leak]:
+    """Repeat a fault, and tell what grows with each repetition.
+
+    Args:
+        recording: The run without faults.
+        repeated: What is repeated.
+        models: Where the power is cut, what that may leave.
+    """
+    number, fault, backwards = repeated.operation, repeated.fault, repeated.backwards
+
+    def rounds(how: Callable[..., Iterator[Amounts]], **more: object) -> Rounds:
+        return lambda count, lines: how(
+            recording, number, fault, rounds=count, lines=lines, backwards=backwards, **more
+        )
+
+    if repeated.cut:
+        for model in models:
+            if model.order != "returned":
+                for leak in _leaks(rounds(power_cuts, model=model), "power cuts", ("removed",)):
+                    leak.profiles = (model.name,)
+                    yield leak
+    elif fault.killed:
+        yield from _leaks(rounds(crashes), "crashes", ("files",))
+        usual = _some(rounds(reopenings, sound=True))
+        if not _steadily([one.descriptors for one in usual]):
+            yield from _leaks(rounds(reopenings), "crashes", ("descriptors",))
+    else:
+        yield from _leaks(rounds(failures), "failures", ("files", "descriptors"))
 
 
-def _do(recording: Recording, session: Session, number: int) -> object:
-    operation = operations_of_run(recording)[number]
-    return attempt(recording.subject, lambda: perform_on(recording.subject, session, operation))
+Rounds = Callable[[int, bool], Iterator[Amounts]]
+"""Repeats something so many times, asking for lines or not; one more at the end goes well."""
+
+_KINDS: Final = {
+    "files": ("file-leak", "files"),
+    "descriptors": ("descriptor-leak", "descriptors"),
+    "removed": ("removal-lost", "files that a recovery had removed"),
+}
 
 
-class _Makers(FaultHooks):
-    """Notes where each file was made, and where each was opened last."""
-
-    def __init__(self, recorder: Recorder | None) -> None:
-        super().__init__(None, recorder)
-        self.makers: dict[str, tuple[tuple[Frame, ...], str]] = {}
-        self.openers: dict[str, tuple[tuple[Frame, ...], str]] = {}
-        self._notes = recorder
-
-    def before(self, process: Process, call: str, **details: Any) -> Verdict | None:
-        if self._notes is not None and call == "open":
-            for path in details["paths"]:
-                self.openers[path] = self._notes.at(), f"open({path!r})"
-        return super().before(process, call, **details)
-
-    def record(self, record: Record) -> None:
-        super().record(record)
-        if self._notes is not None and isinstance(record, Create):
-            self.makers[record.path] = self._notes.at(), f"open({record.path!r})"
+def _some(rounds: Rounds) -> list[Amounts]:
+    return list(rounds(ROUNDS, False))[:ROUNDS]  # noqa: FBT003 - by place, as declared
 
 
-def judge_repeated(recording: Recording, repeated: Repeated) -> Iterator[Leak]:
-    """Repeat a fault, and tell what grows with each repetition."""
-    rounds = _crashes if repeated.fault.killed else _failures
-    counts = [one.amounts for one in rounds(recording, repeated, ROUNDS, None)][:ROUNDS]
-    if not any(_grows(counts, index) for index in (0, 1)):
+def _leaks(rounds: Rounds, how: str, which: tuple[str, ...]) -> Iterator[Leak]:
+    few = _some(rounds)
+    if not any(_steadily([getattr(one, name) for one in few]) for name in which):
         return
-    recorder = Recorder(recording.subject.files)
-    states = list(rounds(recording, repeated, ROUNDS_CONFIRMED, recorder))
+    states = list(rounds(ROUNDS_CONFIRMED, True))  # noqa: FBT003 - by place, as declared
     if len(states) <= ROUNDS_CONFIRMED:
         return  # it ended early: it no longer opens, which is a matter of recovery
-    settled = states.pop().amounts
-    counts = [one.amounts for one in states]
-    for index, kind, what in ((0, "file-leak", "files"), (1, "descriptor-leak", "descriptors")):
-        if not _grows(counts, index) or settled[index] <= counts[0][index] + 1:
+    settled = states.pop()
+    for name in which:
+        counts = [getattr(one, name) for one in states]
+        if not _steadily(counts) or getattr(settled, name) <= counts[0] + 1:
             continue
-        numbers = [count[index] for count in counts]
-        how = "crashes" if repeated.fault.killed else "failures"
+        kind, what = _KINDS[name]
         observed = (
-            f"after {ROUNDS_CONFIRMED} {how} at the same call there are {numbers[-1]} {what} where "
-            f"there were {numbers[0]} after the first"
+            f"after {ROUNDS_CONFIRMED} {how} at the same call there are {counts[-1]} {what} where "
+            f"there were {counts[0]} after the first"
         )
         violation = Violation(
             "hygiene", kind, "leak", None, observed, (f"a number of {what} that levels off",), 0
         )
-        last = states[-1]
-        yield Leak(violation, *(last.stray if index == 0 else last.held))
+        at, call = states[-1].made[name]
+        yield Leak(violation, at, call)
 
 
-def _grows(counts: list[tuple[int, int]], index: int) -> bool:
-    last = [count[index] for count in counts[-4:]]
+def _steadily(counts: list[int]) -> bool:
+    last = counts[-4:]
     return len(last) == 4 and all(a < b for a, b in pairwise(last))  # noqa: PLR2004
-
-
-@dataclass(slots=True)
-class _State:
-    """How much there was after a repetition, and where the newest of it came from."""
-
-    amounts: tuple[int, int]
-    stray: tuple[tuple[Frame, ...], str] = ((), "")
-    held: tuple[tuple[Frame, ...], str] = ((), "")
-
-
-def _crashes(
-    recording: Recording, repeated: Repeated, rounds: int, recorder: Recorder | None
-) -> Iterator[_State]:
-    image = recording.base
-    for number in range(rounds):
-        hooks = _Makers(recorder)
-        # Another seed each time: a restarted process draws other temporary names.
-        machine = Machine(image, seed=recording.seed + number, hooks=hooks, call_limit=CALLS_MAX)
-        process = machine.process()
-        before = set(image.files())
-        with watched(), active(process):
-            session = attempt(recording.subject, lambda: recording.subject.open(DIRECTORY))
-            if isinstance(session, Raised):
-                return  # a matter of recovery
-            hooks.rearm(repeated.fault)
-            with suppress(Killed):
-                _do(recording, session, repeated.operation)  # type: ignore[arg-type]
-            process.kill()
-            del session
-        bury()
-        image = machine.image()
-        after = image.files()
-        state = _State((len(after), 0))
-        for path in sorted(set(after) - before):
-            state.stray = hooks.makers.get(path, state.stray)
-        yield state
-    machine = Machine(image, seed=recording.seed + rounds, hooks=_Makers(None))
-    process = machine.process()
-    with watched(), active(process):
-        session = attempt(recording.subject, lambda: recording.subject.open(DIRECTORY))
-        if not isinstance(session, Raised):
-            _do(recording, session, repeated.operation)  # type: ignore[arg-type]
-        process.kill()
-        del session
-    bury()
-    yield _State((len(machine.image().files()), 0))
-
-
-def _failures(
-    recording: Recording, repeated: Repeated, rounds: int, recorder: Recorder | None
-) -> Iterator[_State]:
-    hooks = _Makers(recorder)
-    machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
-    process = machine.process()
-    before = set(recording.base.files())
-    with watched(), active(process):
-        session = attempt(recording.subject, lambda: recording.subject.open(DIRECTORY))
-        if isinstance(session, Raised):
-            return
-        for _ in range(rounds):
-            process.reset_calls()
-            hooks.rearm(repeated.fault)
-            _do(recording, session, repeated.operation)  # type: ignore[arg-type]
-            hooks.clear()
-            after = set(machine.image().files())
-            state = _State((len(after), len(process.fds)))
-            for path in sorted(after - before):
-                state.stray = hooks.makers.get(path, state.stray)
-            if process.fds:
-                path = process.fds[max(process.fds)].path()
-                state.held = hooks.openers.get(path, state.held)
-            before = after
-            yield state
-        process.reset_calls()
-        _do(recording, session, repeated.operation)  # type: ignore[arg-type]
-        yield _State((len(machine.image().files()), len(process.fds)))
-        process.kill()
-        del session
-    bury()

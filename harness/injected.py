@@ -85,6 +85,14 @@ class Amount:
             return self.compound
         return 0
 
+    def pairs(self, workload: Workload) -> bool:
+        """Tell whether each failure is followed by another in what the store does about it."""
+        return self.everything and not self.only and workload.name in _FEW_WORKLOADS
+
+    def short_hygiene(self, workload: Workload) -> bool:
+        """Tell whether only the most telling faults are repeated; all of them cost little."""
+        return not self.everything and workload.name not in _FEW_WORKLOADS
+
     def recoveries(self, workload: Workload) -> int:
         """Give how many sets of effects faults are injected into the recovery of."""
         return self.cuts(workload)

@@ -19,16 +19,12 @@ from harness.fault_in_recovery import RecoveryFaults, Struck
 from harness.finding import Candidate, Reproduction, crash_of, image_hash, merge, trace_hash
 from harness.given import cut_text, give
 from harness.history import Recording
-from harness.hygiene import (
-    judge_repeated,
-    operations_of_run,
-    parse_repeated,
-    repetitions,
-)
+from harness.hygiene import judge_repeated, parse_repeated, repetitions
 from harness.injected import Amount, injected_candidate
 from harness.meter import Meter
 from harness.oracle import INJECTED, Violation
 from harness.persistence import Model
+from harness.repeating import operations_of_run
 from harness.rot import damages, judge_damage, parse_damage, reader_of, stored
 
 __all__ = ["Injected", "inject", "inject_again", "inject_in_recovery"]
@@ -101,7 +97,8 @@ def inject_again(
     if reproduction.rot is not None:
         return list(judge_damage(recording, stored(recording), parse_damage(reproduction.rot)))
     if reproduction.guarantee == "hygiene":
-        return [leak.violation for leak in judge_repeated(recording, parse_repeated(text))]
+        leaks = judge_repeated(recording, parse_repeated(text), (model,))
+        return [leak.violation for leak in leaks]
     return _in_recovery_again(recording, text, model, reproduction.image)
 
 
@@ -171,21 +168,23 @@ def _repeated(
     found: list[Candidate] = []
     coverage.workloads = 1
     given = [one.repeated for one in amount.given("hygiene") if one.repeated is not None]
-    every = repetitions(recording, short=not amount.everything)
+    short = amount.short_hygiene(recording.workload)
+    every = repetitions(recording, short=short)
     chosen = [one for one in given if one.strikes(recording)] if given else every
-    coverage.exhaustive = amount.everything
-    coverage.sampled = int(not amount.everything)
+    coverage.exhaustive = not short
+    coverage.sampled = int(short)
     for repeated in meter.each(chosen):
         coverage.faults += 1
         if str(repeated) in coverage.fired:
             coverage.fired[str(repeated)] += 1
-        for leak in judge_repeated(recording, repeated):
+        for leak in judge_repeated(recording, repeated, models):
+            names = leak.profiles or tuple(model.name for model in models)
             one = injected_candidate(
                 recording,
                 leak.violation,
                 site_at(leak.at, leak.call),
-                dict.fromkeys((model.name for model in models), 1),
-                models[0].name,
+                dict.fromkeys(names, 1),
+                names[0],
                 fault=str(repeated),
                 trace=trace_hash(recording.records),
                 operation=str(operations_of_run(recording)[repeated.operation]),

@@ -15,7 +15,8 @@ from typing import Final, cast
 
 from harness.disk import Hooks, Machine, Process, Wait
 from harness.errors import CallLimitExceeded, HarnessError, Hung, SimulationError
-from harness.faults import AnyFault, FaultHooks, Full, Seen
+from harness.fault_hooks import FaultHooks
+from harness.faults import AnyFault, Full, Seen
 from harness.history import DIRECTORY, Event, Recording
 from harness.image import BootSource, Image
 from harness.intercept import active
@@ -78,6 +79,7 @@ class Faulted:
         call: That call, in words.
         before: What the disk held when it failed.
         ended: Calls made when the operation ended.
+        behind: Calls that the operation made after it, where the fault may be followed by another.
         follow: What came then.
     """
 
@@ -91,6 +93,7 @@ class Faulted:
     call: str = ""
     before: Image | None = None
     ended: int = 0
+    behind: list[Seen] = field(default_factory=list)
     follow: Follow = field(default_factory=Follow)
 
 
@@ -228,7 +231,7 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
     Args:
         recording: The run without.
         fault: What to inject.
-        reverts: See `harness.faults.FaultHooks`.
+        reverts: See `harness.fault_hooks.FaultHooks`.
     """
     recorder = Recorder(recording.subject.files)
     hooks = FaultHooks(fault, recorder, reverts=reverts)
@@ -239,6 +242,9 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
         answer = live.perform(operation)
         if not hooks.fired:
             continue
+        if not hooks.complete:
+            break  # what was to follow it never came
+        result.behind = list(hooks.behind)
         hooks.clear()
         live.machine.main.capacity_blocks = None
         live.machine.main.capacity_inodes = None

@@ -219,6 +219,8 @@ def suggestion(found: Candidate) -> str:
         return f"keep what a recovery needs until what replaces it is durable, at {at}"
     if culprit is not None and found.guarantee in _REMEDIES:
         at = f"{Path(culprit.file).name}:{culprit.line}"
+        if found.kind == "removal-lost":
+            return f"fsync the directory after {at}, or a power cut brings back what it removed"
         return _REMEDIES[found.guarantee].format(at=at)
     if culprit is None:
         return "make what was acknowledged durable before returning"

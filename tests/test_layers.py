@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     *("errors", "trace", "image", "ops", "pool"),
     *("disk", "intercept"),
-    *("faults", "record", "givers", "source", "script"),
+    *("faults", "fault_hooks", "record", "givers", "source", "script"),
     *("persistence", "explore", "meter", "statelist"),
     *(
         "subjects",
@@ -29,7 +29,7 @@ ORDER = [
         "workloads",
         "strategies",
     ),
-    *("live", "syncfail", "power_cuts", "failing", "rot", "hygiene", "given"),
+    *("live", "syncfail", "power_cuts", "failing", "rot", "repeating", "hygiene", "given"),
     *("schedule",),
     *(
         "aftermath",

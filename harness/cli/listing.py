@@ -32,6 +32,8 @@ _FAULTS: Final = {
     "xfs) or goes back (btrfs): fsync #1: EIO, once",
     "full disk": "room for so many bytes or inodes, then freed: disk: full at 8192 bytes; disk: "
     "full at 3 inodes",
+    "two failures": "a second call fails in what the store does about the first: fsync #1: EIO, "
+    "once; then unlink #1: EIO, once",
     "fault, then power cut": "the power goes while the store deals with a failure, or at any time "
     "after: write #2: EIO, once; power cut after call 9",
     "fault during recovery": "a crash anywhere, and a failing call or a full disk in the recovery "
@@ -41,8 +43,10 @@ _FAULTS: Final = {
     '"store/a": bit 3 of byte 17 flipped; "store/a": bytes 0 to 512 zeroed (garbled, stale, '
     "deleted); cut to 9 bytes; garbage of 1 bytes appended; old tail appended; content of "
     '"store/b"; swapped with "store/b"; missing; renamed to "store/c"',
-    "repeated fault": "one operation crashes or fails at the same call over and over: repeat "
-    "operation 0: * #4: killed; repeat operation 1: write #1: ENOSPC, once",
+    "repeated fault": "one operation crashes or fails at the same call over and over, directories "
+    "listed in either order: repeat operation 0: * #4: killed (power cut); repeat operation 0: * "
+    "#4: killed; listed backwards; repeat operation 1: write #1: ENOSPC, once; repeat operation "
+    "1: write #1: ENOSPC, once; then unlink #1: EIO, once",
 }
 """What there is, with the text of those that --fault takes."""
 

@@ -70,10 +70,10 @@ class Directory(Inode):
         self.whole = True
 
     def list(self) -> list[str]:
-        """All names, in code point order: an order that no disk promises, but a fixed one."""
+        """All names, in code point order or the reverse: what no disk promises, but fixed."""
         if not self.whole:
             self._ask_all()
-        return sorted(self.known)
+        return sorted(self.known, reverse=self.volume.backwards)
 
     def number(self, name: str) -> int:
         """Inode number of a name that `list` gave."""

@@ -25,6 +25,9 @@ class Volume:
         capacity_bytes: Room for data, in whole blocks of 4096; None for no limit.
         capacity_inodes: Inodes it may hold, the root included; None for no limit.
         first_number: Where its new inodes are numbered from; by default the image says.
+
+    Attributes:
+        backwards: Whether directories are listed in reverse code point order.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class Volume:
         "_following",
         "_used_blocks",
         "_used_inodes",
+        "backwards",
         "boot",
         "capacity_blocks",
         "capacity_inodes",
@@ -57,6 +61,7 @@ class Volume:
         self.capacity_blocks = None if capacity_bytes is None else capacity_bytes // BLOCK
         self.capacity_inodes = capacity_inodes
         self.changed = False
+        self.backwards = False
         self._following = first_number
         self._first_new = UNKNOWN
         # What the image already fills is counted only when a limit makes it matter.

@@ -135,6 +135,11 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
         damage = parse_damage(found.rot)
         more = f", {damage.other!r}, {found.key!r}" if damage.kind == "renamed" else ""
         return f"damage_everything(disk, {damage.kind!r}, SETUP, OPERATIONS{more})", imports
+    if found.fault is not None and "; then " in found.fault:
+        raise UsageError(
+            "two failures in one operation cannot be told as a test on pyfakefs; keep the "
+            "finding's *.repro.json in a corpus directory instead ([tool.harness] corpus)"
+        )
     if found.fault is not None:
         fault = parse(found.fault.split(";")[0].strip())
         imports = imports | {"import errno"}

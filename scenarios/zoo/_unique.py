@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from scenarios.zoo._base import Store, sync_directory, write_all
@@ -13,22 +12,39 @@ __all__ = ["UniqueNames"]
 class UniqueNames(Store):
     """Names ``.tmp-<random>``; the lock tells an orphan from a live writer's file."""
 
+    stray: tuple[str, ...] = ()
+    """Files of failed writes that could not be removed either; each write tries again."""
+
     def recover(self) -> None:
         with self.locked():
-            for name in os.listdir(self.directory):
-                if name.startswith(".tmp-"):
-                    os.unlink(self.path(name))
+            orphans = [name for name in os.listdir(self.directory) if name.startswith(".tmp-")]
+            for name in orphans:
+                os.unlink(self.path(name))
+            if orphans:
+                # Else a power cut brings them back, one more each time.
+                sync_directory(self.directory)
 
     def save(self, name: str, content: bytes) -> None:
+        self.stray = tuple(path for path in self.stray if not self.removed(path))
         temporary = self.path(".tmp-" + os.urandom(4).hex())
         try:
             self.fill(temporary, content)
             os.rename(temporary, self.path(name))
         except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            if not self.removed(temporary):
+                self.stray += (temporary,)
             raise
         sync_directory(self.directory)
+
+    def removed(self, path: str) -> bool:
+        """Remove a file; tell whether it is gone."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return True
 
     def fill(self, path: str, content: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from harness.disk import Machine
 from harness.disk.calls import CALLS
 from harness.errors import Killed, UsageError
-from harness.faults import ERRORS, Fault, FaultHooks, Full, faults_of, parse
+from harness.fault_hooks import FaultHooks
+from harness.faults import ERRORS, Fault, Full, faults_of, parse
 from harness.intercept import active, rerouted
 
 NAMES = st.sampled_from(["*", *CALLS])
@@ -25,10 +27,16 @@ def faults(draw):
         return Fault(call, number, pattern=pattern, killed=True)
     after = draw(st.none() | st.integers(0, 10**9))
     error = draw(SYMBOLS if after is None else st.none() | SYMBOLS)
-    return Fault(call, number, error, after, draw(st.booleans()), pattern)
+    then = draw(st.none() | faults())
+    return Fault(call, number, error, after, draw(st.booleans()), pattern, then=then)
 
 
-@given(faults() | st.builds(Full, st.integers(0, 10**12), st.sampled_from(["bytes", "inodes"])))
+FULLS = st.builds(
+    Full, st.integers(0, 10**12), st.sampled_from(["bytes", "inodes"]), st.none() | faults()
+)
+
+
+@given(faults() | FULLS)
 def test_prints_and_parses_back(fault):
     assert parse(str(fault)) == fault
 
@@ -42,6 +50,8 @@ def test_prints_and_parses_back(fault):
         "* #17: killed",
         "disk: full at 8192 bytes",
         "disk: full at 3 inodes",
+        "fsync #1: EIO, once; then unlink #1: EIO, until cleared",
+        "disk: full at 8192 bytes; then close #1: EDQUOT, once",
     ],
 )
 def test_reads_what_a_person_types(text):
@@ -51,7 +61,8 @@ def test_reads_what_a_person_types(text):
 @pytest.mark.parametrize(
     "text",
     ["", "write: ENOSPC", "wirte #1: EIO, once", "write #1: EFOO, once", "write #0: EIO, once",
-     "write #1: EIO", "disk: full", "write #1: EIO, once, once"],
+     "write #1: EIO", "disk: full", "write #1: EIO, once, once",
+     "write #1: EIO, once; then disk: full at 3 inodes"],
 )  # fmt: skip
 def test_refuses_what_is_no_fault_in_one_line(text):
     with pytest.raises(UsageError) as raised:
@@ -194,3 +205,66 @@ def test_a_small_disk_says_when_it_was_full():
             with pytest.raises(OSError, match="Errno"):
                 os.write(fd, b"x")
         assert hooks.fired == 1
+
+
+def test_the_second_of_two_is_counted_from_the_first(machine):
+    def todo():
+        os.mkdir("a")
+        os.unlink(os.open("b", os.O_CREAT) and "b")
+        with pytest.raises(OSError, match="Errno") as raised:
+            os.mkdir("c")
+        assert raised.value.errno == errno.ENOSPC
+        os.mkdir("c")
+        os.open("d", os.O_CREAT)
+        with pytest.raises(OSError, match="Errno") as raised:
+            os.unlink("d")
+        assert raised.value.errno == errno.EIO
+        os.unlink("d")
+
+    hooks = run(machine, parse("mkdir #2: ENOSPC, once; then unlink #1: EIO, once"), todo)
+    assert hooks.fired == 2
+    assert hooks.complete
+
+
+def test_what_never_comes_to_its_second_failure_is_not_complete(machine):
+    def todo():
+        with pytest.raises(OSError, match="Errno"):
+            os.mkdir("a")
+
+    hooks = run(machine, parse("mkdir #1: EIO, once; then unlink #1: EIO, once"), todo)
+    assert hooks.fired == 1
+    assert not hooks.complete
+
+
+def test_the_calls_behind_a_fault_are_counted_from_it(machine):
+    def todo():
+        for name in ("a", "b"):
+            with pytest.raises(OSError, match="Errno") if name == "b" else nullcontext():
+                os.mkdir(name)
+        os.mkdir("c")
+        os.rmdir("c")
+
+    behind = run(machine, parse("mkdir #2: EIO, once"), todo).behind
+    assert [(one.call, one.number) for one in behind] == [("mkdir", 1), ("rmdir", 1)]
+
+
+def test_a_failed_fsync_is_told_to_each_open_file_once(machine):
+    """errseq_t: who has the file open learns it at the next fsync, who opens it later never."""
+
+    def failing(fd):
+        with pytest.raises(OSError, match="Errno") as raised:
+            os.fsync(fd)
+        assert raised.value.errno == errno.EIO
+
+    def todo():
+        mine = os.open("f", os.O_RDWR | os.O_CREAT)
+        same, other = os.dup(mine), os.open("f", os.O_RDWR)
+        os.write(mine, b"new")
+        failing(mine)
+        later = os.open("f", os.O_RDWR)
+        os.fsync(same)  # one open file, told already
+        failing(other)
+        os.fsync(other)
+        os.fsync(later)
+
+    assert run(machine, parse("fsync #1: EIO, once"), todo).fired == 1
