@@ -1,10 +1,10 @@
 """A finding as a test to paste: plain pytest and pyfakefs, nothing of the harness.
 
-The file is the finding's own constants, a test that calls one function, and the text of
-`harness.pasted.shim`, which watches pyfakefs and knows what a crash may leave by the rules of one
-persistence model. It does not lay out the one recorded image: a mended store never leaves it. It
-runs the store's own operations and crashes them everywhere, so that it fails on the bug and passes
-on any protocol that keeps the promise.
+The file is the finding's own constants, a test that calls one function, and the text of the rooms
+of `harness.pasted.shim` that it needs. They watch pyfakefs and know what a crash may leave by the
+rules of one persistence model. It does not lay out the one recorded image: a mended store never
+leaves it. It runs the store's own operations and crashes them everywhere, so that it fails on the
+bug and passes on any protocol that keeps the promise.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from importlib import resources
 from typing import Final
 
 from harness.errors import UsageError
-from harness.faults import Full, parse
+from harness.faults import AnyFault, Full
 from harness.finding import Reproduction
+from harness.given import give
+from harness.hygiene import parse_repeated
 from harness.persistence import Model
 from harness.report import OperationRecord
 from harness.rot import parse_damage
@@ -32,12 +34,26 @@ for number in range(len(OPERATIONS)):
 crash_everywhere(disk, "atomicity", SETUP, OPERATIONS)"""
 
 _CALLS: Final = {
+    "open": ("open", "look"),
     "pwrite": ("write",),
     "writev": ("write",),
     "fdatasync": ("fsync",),
     "rename": ("rename", "replace"),
     "unlink": ("unlink", "remove"),
+    **dict.fromkeys(("read", "readinto", "pread", "readv", "preadv"), ("look",)),
 }
+
+_EVERY: Final = ("disk", "run", "store", "judge", "crashes")
+"""Rooms of the shim that each test needs."""
+
+_MORE: Final = {
+    "fail_everywhere": ("calls",),
+    "fail_in_recovery": ("calls",),
+    "damage_everything": ("damage",),
+    "kill_repeatedly": ("leaks",),
+    "fail_repeatedly": ("leaks",),
+}
+"""Rooms that one kind of test needs, by the function it calls."""
 
 
 def as_test(reproduction: Reproduction, model: Model) -> str:
@@ -48,7 +64,7 @@ def as_test(reproduction: Reproduction, model: Model) -> str:
         model: The persistence model it was found under.
 
     Raises:
-        UsageError: It is of a kind that pyfakefs cannot show: a leak, or several writers at once.
+        UsageError: It is of a kind that pyfakefs cannot show: several writers, or several lives.
     """
     call, imports = _call(reproduction)
     name = re.sub(r"\W+", "_", f"{reproduction.guarantee}_{reproduction.kind}").strip("_").lower()
@@ -68,6 +84,7 @@ def as_test(reproduction: Reproduction, model: Model) -> str:
             "import pytest",
             "from pyfakefs.fake_file import FakeDirectory, FakeFile",
             "from pyfakefs.fake_filesystem import FakeFilesystem",
+            "from pyfakefs.fake_open import FakeFileOpen",
             "from pyfakefs.fake_os import FakeOsModule",
             "",
             *_import(reproduction.subject),
@@ -81,7 +98,7 @@ def as_test(reproduction: Reproduction, model: Model) -> str:
             textwrap.indent(call, "    "),
             "",
             "",
-            _shim(),
+            _shim(call),
         ]
     )
 
@@ -126,11 +143,15 @@ def _operation(one: OperationRecord) -> str:
 def _call(found: Reproduction) -> tuple[str, set[str]]:
     """Choose what the test does: the call, and the modules it needs."""
     imports = {"import importlib.util", "import sys"} if ".py:" in found.subject else set()
-    if found.guarantee in ("hygiene", "isolation") or getattr(found, "chain", None) is not None:
+    if found.race is not None or found.chain is not None:
+        kind = "a race" if found.race is not None else "a chain of faults"
         raise UsageError(
-            f"a finding about {found.guarantee} cannot be told as a test on pyfakefs; keep its "
-            "*.repro.json in a corpus directory instead ([tool.harness] corpus)"
+            f"{kind} cannot be told as a test on pyfakefs, which knows one process and no "
+            "schedule; keep its *.repro.json in a corpus directory instead: plain pytest reruns it "
+            "([tool.harness] corpus)"
         )
+    if found.guarantee == "hygiene":
+        return _leak(found, imports)
     if found.rot is not None:
         damage = parse_damage(found.rot)
         more = f", {damage.other!r}, {found.key!r}" if damage.kind == "renamed" else ""
@@ -141,17 +162,19 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
             "finding's *.repro.json in a corpus directory instead ([tool.harness] corpus)"
         )
     if found.fault is not None:
-        fault = parse(found.fault.split(";")[0].strip())
+        given = give(found.fault)
+        assert given.call is not None
         imports = imports | {"import errno"}
-        if isinstance(fault, Full):
-            return (
-                'fail_everywhere(disk, ("write",), errno.ENOSPC, None, SETUP, OPERATIONS)',
-                imports,
-            )
-        calls = _CALLS.get(fault.call, (fault.call,))
-        error = f"errno.{fault.error}" if fault.error else "None"
-        part = fault.after
-        return f"fail_everywhere(disk, {calls!r}, {error}, {part}, SETUP, OPERATIONS)", imports
+        calls, error, part = _failing(given.call)
+        if given.guarantee == "recovery":
+            return f"fail_in_recovery(disk, {calls!r}, {error}, SETUP, OPERATIONS)", imports
+        more = "" if given.at is None else ", crashing=True"
+        if isinstance(given.call, Full) or given.call.sticky:
+            more += ", lasting=True"
+        return (
+            f"fail_everywhere(disk, {calls!r}, {error}, {part}, SETUP, OPERATIONS{more})",
+            imports,
+        )
     if found.kill_at is not None:
         return f"power_cut_after_kill(disk, {found.guarantee!r}, SETUP, OPERATIONS)", imports
     if found.second is not None:
@@ -162,7 +185,38 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
     return f"crash_everywhere(disk, {found.guarantee!r}, SETUP, OPERATIONS)", imports
 
 
-def _shim() -> str:
-    text = (resources.files("harness.pasted") / "shim.py").read_text("utf-8")
-    rules = text[text.index("# -- what a crash") : text.index("from __future__")]
-    return rules + text[text.index(_BODY) + len(_BODY) :]
+def _failing(fault: AnyFault) -> tuple[tuple[str, ...], str, int | None]:
+    """Give the calls that fail, the error in Python, and the bytes that they move all the same."""
+    if isinstance(fault, Full):
+        return ("write",) if fault.unit == "bytes" else ("open", "mkdir"), "errno.ENOSPC", None
+    error = f"errno.{fault.error}" if fault.error else "None"
+    return _CALLS.get(fault.call, (fault.call,)), error, fault.after
+
+
+def _leak(found: Reproduction, imports: set[str]) -> tuple[str, set[str]]:
+    """Choose what a test of a leak repeats."""
+    repeated = parse_repeated(found.fault or "")
+    workload = found.workload()
+    looks = [("read", key, None) for key in workload.keys[:1]] + [("list", None, None)]
+    operations = [(one.kind, one.key, one.value) for one in workload.operations]
+    operation = repr([*operations, *looks][repeated.operation])
+    if repeated.fault.killed:
+        return f"kill_repeatedly(disk, SETUP, {operation})", imports
+    calls, error, part = _failing(repeated.fault)
+    return (
+        f"fail_repeatedly(disk, {calls!r}, {error}, {part}, SETUP, {operation})",
+        imports | {"import errno"},
+    )
+
+
+def _shim(call: str) -> str:
+    """Join the rooms of the shim that a test needs, without what ties them together here."""
+    rooms = list(_EVERY)
+    for name, more in _MORE.items():
+        if name in call:
+            rooms += more
+    texts = []
+    for room in rooms:
+        text = (resources.files("harness.pasted.shim") / f"{room}.py").read_text("utf-8")
+        texts.append(text[text.index(_BODY) + len(_BODY) :].strip("\n"))
+    return "\n\n\n".join(texts) + "\n"
