@@ -32,7 +32,7 @@ _BELOW: Final = tuple(
         "rot.py",
         "hygiene.py",
         "repeating.py",
-        "isolation/scheduling.py",
+        "isolation/staging.py",
         "chain.py",
         "schedule/engine.py",
         "schedule/writer.py",

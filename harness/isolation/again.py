@@ -9,13 +9,13 @@ from harness.isolation.crashing import examination_of, judge_both, recover_again
 from harness.isolation.races import Race, race_of
 from harness.isolation.racing import prepared, violations_of
 from harness.isolation.runs import Failing
-from harness.isolation.schedules import parse_schedule
-from harness.isolation.scheduling import run_race
+from harness.isolation.staging import run_race
 from harness.ops import Operation
 from harness.oracle import Violation
 from harness.persistence import Model
 from harness.recovery import Prober
 from harness.report import OperationRecord
+from harness.schedule import Schedule
 from harness.subjects import Subject
 
 __all__ = ["race_again", "race_in"]
@@ -65,7 +65,7 @@ def race_again(
         seed=reproduction.seed,
         failing=_failing(raced),
     )
-    if trace_hash(run.records) != reproduction.trace or run.schedule != raced.schedule:
+    if trace_hash(run.records) != reproduction.trace:
         return None
     if not raced.cut:
         return violations_of(run, initial)[0]
@@ -78,18 +78,17 @@ def race_again(
     image = examination.explorer.image(state)
     if raced.recovering is not None:
         first, _ = examination.span(state)
-        _schedule(raced.recovering)
-        both = recover_again(recording, image, raced.recovering)
+        both = recover_again(recording, image, _schedule(raced.recovering))
         return judge_both(both, {key: examination.allowed(first, key) for key in race.keys})
     if image_hash(image.files(), image.dirs(), image.symlinks()) != reproduction.image:
         return None
     return list(examination.violations(state, examination.observe(state)))
 
 
-def _schedule(text: str) -> tuple[int, ...]:
+def _schedule(text: str) -> Schedule:
     try:
-        return parse_schedule(text)
-    except ValueError as error:
+        return Schedule.parse(text)
+    except UsageError as error:
         raise UsageError(f"the reproduction's schedule cannot be read: {error}") from None
 
 

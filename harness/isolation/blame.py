@@ -77,8 +77,8 @@ _BARE: Final = "holds no lock while others rely on it"
 
 def blame(run: Run, violation: Violation) -> Blame:
     """Find the line to blame for what an interleaving breaks."""
-    if run.waiting:
-        first, *others = sorted(run.waiting, key=lambda step: step.writer)
+    if run.stuck is not None and run.detail.waiting:
+        first, *others = sorted(run.detail.waiting, key=lambda step: step.writer)
         return Blame(
             others[-1] if others else first,
             first if others else None,

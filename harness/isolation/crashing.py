@@ -18,11 +18,9 @@ from harness.finding import Candidate, merge
 from harness.history import Recording
 from harness.image import BootSource
 from harness.isolation.crashes import RacedExamination
-from harness.isolation.exploring import Extent, interleavings
 from harness.isolation.races import Race, race_of
 from harness.isolation.runs import LATER, Run
-from harness.isolation.schedules import parse_schedule
-from harness.isolation.scheduling import run_race
+from harness.isolation.staging import Stage, run_race
 from harness.isolation.telling import crash_candidate, recovery_candidate
 from harness.linear import acts_of, linearize
 from harness.ops import read
@@ -30,6 +28,7 @@ from harness.oracle import Violation
 from harness.persistence import Model
 from harness.recovery import Prober
 from harness.reuse import Asked, Trie
+from harness.schedule import Schedule
 from harness.subjects import Outcome, Raised
 from harness.trace import Close, Fdatasync, Fsync, Record
 
@@ -43,6 +42,7 @@ __all__ = [
 ]
 
 _PREEMPTIONS_RECOVERING: Final = 1
+_RECOVERIES_MAX: Final = 5_000
 _DIAGNOSED_MAX: Final = 2
 
 
@@ -156,6 +156,8 @@ def _walk(
     for state in explorer.states():
         if state.last < 2 * shared:
             continue  # an earlier run had the same beginning
+        if not run.complete and state.first >= 2 * len(run.records):
+            continue  # where a run is ended early, another one goes on from
         coverage.judged += 1
         seen.add(hash(state.key))
         positions.add(state.first)
@@ -227,31 +229,26 @@ def recovery_race(recording: Recording) -> Race:
     return race_of("recovering at once", "processes", [[], []], reads, lists=False)
 
 
-def both_recover(recording: Recording, source: BootSource, *, look: bool = False) -> Iterator[Run]:
+def both_recover(recording: Recording, source: BootSource) -> Iterator[Run]:
     """Run every order of two recoveries of one disk, with at most one preemption.
 
     Args:
         recording: The race that a power cut ended.
         source: The disk it left.
-        look: Whether another process reads everything afterwards.
     """
     race = recovery_race(recording)
-    return interleavings(
-        lambda schedule: run_race(
-            recording.subject, race, source, schedule, seed=recording.seed + 1, look=look
-        ),
-        _PREEMPTIONS_RECOVERING,
-        Extent(),
-    )
+    stage = Stage(recording.subject, race, source, seed=recording.seed + 1, look=False)
+    _, runs = stage.explore(_PREEMPTIONS_RECOVERING, budget=_RECOVERIES_MAX)
+    return (run for run in runs if run.complete)
 
 
-def recover_again(recording: Recording, source: BootSource, schedule: str) -> Run:
+def recover_again(recording: Recording, source: BootSource, schedule: Schedule) -> Run:
     """Run two recoveries in one order, and have another process read everything."""
     return run_race(
         recording.subject,
         recovery_race(recording),
         source,
-        parse_schedule(schedule),
+        schedule,
         seed=recording.seed + 1,
     )
 
@@ -259,10 +256,9 @@ def recover_again(recording: Recording, source: BootSource, schedule: str) -> Ru
 def judge_both(run: Run, key_values: dict[str, tuple[Outcome, ...] | None]) -> list[Violation]:
     """Judge two recoveries: nobody fails, and all read one and the same allowed value."""
     if run.cycle is not None:
+        kind = run.stuck or "deadlock"
         return [
-            Violation(
-                "isolation", "deadlock", "unavailable", None, run.cycle, ("everybody gets on",), 0
-            )
+            Violation("isolation", kind, "unavailable", None, run.cycle, ("everybody gets on",), 0)
         ]
     for done in run.history:
         if isinstance(done.answer, Raised):
@@ -316,7 +312,7 @@ def _together(
         if known.cycle is None and not any(isinstance(d.answer, Raised) for d in known.history):
             if _changes(known.records) == _changes(alone):
                 continue  # the disk is as one recovery leaves it: that was judged already
-            run = recover_again(recording, examination.explorer.image(state), known.schedule)
+            run = recover_again(recording, examination.explorer.image(state), known.taken)
         for violation in judge_both(run, values):
             name = f"{violation.kind}/{violation.key}"
             if name not in both:

@@ -15,7 +15,7 @@ tried without interleaving first, and what breaks then is left out of 2, 3 and 4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,16 +25,16 @@ from harness.finding import Candidate, merge
 from harness.history import Recording, record
 from harness.image import Image
 from harness.isolation.crashing import CutResult, cut_power
-from harness.isolation.exploring import Extent, interleavings
 from harness.isolation.judging import judge_history
 from harness.isolation.races import Race
-from harness.isolation.runs import LATER, Failing, Run
-from harness.isolation.schedules import Schedule
-from harness.isolation.scheduling import failing_calls, run_race
+from harness.isolation.runs import Failing, Run
+from harness.isolation.staging import Stage, calls_that_can_fail, run_race
 from harness.isolation.telling import race_candidate
 from harness.ops import Workload
 from harness.oracle import Violation
 from harness.persistence import Model
+from harness.schedule import Run as Turns
+from harness.schedule import Schedule
 from harness.subjects import Raised, Subject
 
 __all__ = ["Bounds", "RaceResult", "judge_race", "prepared", "violations_of"]
@@ -50,6 +50,7 @@ class Bounds:
         struck: The same in schedules with a kill or a failing call; None leaves those out.
         budget: Sets of effects visited for one trace under one model before sampling.
         schedules: Schedules of one race after which to stop.
+        samples: Schedules drawn besides, with any number of preemptions.
     """
 
     preemptions: int
@@ -57,6 +58,7 @@ class Bounds:
     struck: int | None
     budget: int
     schedules: int = 20_000
+    samples: int = 0
 
     def __str__(self) -> str:
         kills = (
@@ -122,7 +124,7 @@ class _Race:
         self.result = RaceResult()
         self.runs: list[Run] = []
         self.faults = 0
-        self.extent = Extent()
+        self.exhaustive = True
         self.unknown: set[str] = set()
 
     def perform(self, schedule: Schedule, failing: Failing | None = None) -> Run:
@@ -130,6 +132,32 @@ class _Race:
         return run_race(
             self.subject, self.race, self.base, schedule, seed=self.seed, failing=failing
         )
+
+    def explore(
+        self,
+        preemptions: int,
+        *,
+        kills: int = 0,
+        crashes: bool = False,
+        failing: Failing | None = None,
+    ) -> Iterator[Run]:
+        """Run every schedule within a bound, counting, until time is up."""
+        stage = Stage(self.subject, self.race, self.base, seed=self.seed, failing=failing)
+        search, runs = stage.explore(
+            preemptions,
+            kills=kills,
+            crashes=crashes,
+            budget=self.bounds.schedules,
+            samples=0 if kills or crashes or failing else self.bounds.samples,
+        )
+        for run in runs:
+            if self.over():
+                self.exhaustive = False
+                return
+            self.result.executed += 1
+            self.faults += run.complete
+            yield run
+        self.exhaustive = self.exhaustive and search.exhaustive
 
     def violations(self, run: Run) -> list[Violation]:
         found, unknown = violations_of(run, self.initial)
@@ -150,17 +178,16 @@ class _Race:
 
     # -- 1 -------------------------------------------------------------------------------------
 
-    def plain(self) -> bool:
-        """Try every schedule; tell whether all is well."""
-        bounds, seen = self.bounds, set[object]()
-        for run in interleavings(
-            self.perform, bounds.preemptions, self.extent, most=bounds.schedules
-        ):
-            if self.over():
-                self.extent.exhaustive = False
-                break
-            self.faults += 1
-            broken = self.violations(run)
+    def plain(self, *, cuts: bool) -> bool:
+        """Try every schedule; tell whether all is well.
+
+        Args:
+            cuts: Whether the power will be cut in them, too.
+        """
+        bounds = self.bounds
+        together = cuts and bounds.cut >= bounds.preemptions
+        for run in self.explore(bounds.preemptions, crashes=together):
+            broken = self.violations(run) if run.complete else []
             if broken and not run.preemptions:
                 raise BaselineError(
                     f"subject {self.subject.name}: race {self.race.name!r}: with each writer "
@@ -169,51 +196,46 @@ class _Race:
                 )
             for violation in broken:
                 self.found(run, violation)
-            key = _trace_key(run)
-            if not broken and key not in seen:
-                seen.add(key)
+            if together:
                 self.runs.append(run)
+        if cuts and not together and not self.result.candidates:
+            self.runs += self.explore(bounds.cut, crashes=True)
         return not self.result.candidates
 
     # -- 3 -------------------------------------------------------------------------------------
 
     def kills(self, preemptions: int) -> str | None:
-        """Kill a writer after each step that left something; say what cannot be told."""
-        seen: set[Schedule] = set()
+        """Kill a writer after each step that others can notice; say what cannot be told."""
         alone = stuck = 0
         doubt = None
-        for run in sorted(self.runs, key=lambda one: one.preemptions):
-            if run.preemptions > preemptions:
-                break
-            for schedule in _kill_points(run):
-                if schedule in seen or self.over():
-                    continue
-                seen.add(schedule)
-                killed = self.perform(schedule)
-                if not killed.killed:
-                    continue
-                self.faults += 1
-                for violation in self.violations(killed):
-                    left = killed.cycle is not None or _lock_left(killed, violation)
-                    if left:
-                        self.found(killed, violation)
-                        stuck += 1
-                        if stuck >= _STUCK_MAX:
-                            return doubt  # the point is made, and each takes long
-                    elif not run.preemptions:
-                        alone += 1
-                        doubt = f"a killed writer leaves {violation.observed}, without any race"
-                    elif not alone:
-                        self.found(killed, violation)
+        for killed in self.explore(preemptions, kills=1):
+            if not killed.killed or not killed.complete:
+                continue
+            for violation in self.violations(killed):
+                if killed.cycle is not None or _lock_left(killed, violation):
+                    self.found(killed, violation)
+                    stuck += 1
+                    if stuck >= _STUCK_MAX:
+                        return doubt  # the point is made, and each takes long
+                elif not killed.preemptions:
+                    alone += 1
+                    doubt = f"a killed writer leaves {violation.observed}, without any race"
+                elif not alone:
+                    self.found(killed, violation)
         return doubt
 
     # -- 4 -------------------------------------------------------------------------------------
 
-    def failures(self) -> None:
-        """Let one call of one writer fail while another runs next to it."""
+    def failures(self, preemptions: int) -> None:
+        """Let one call of one writer fail while another runs next to it.
+
+        Where preemptions are allowed, in every schedule with so many; else the other runs right
+        before the call, or right after it.
+        """
         for writer in range(len(self.race.writers)):
-            first = (writer,)
-            for call in range(1, failing_calls(self.perform(first), writer) + 1):
+            first = _first(self.race, writer)
+            sound = self.perform(first)
+            for call in range(1, calls_that_can_fail(sound, writer) + 1):
                 failing = Failing(writer, call)
                 alone = self.perform(first, failing)
                 if not alone.struck or self.over():
@@ -221,14 +243,33 @@ class _Race:
                 self.faults += 1
                 if alone.cycle is not None or self.violations(alone):
                     continue  # clean-failure's business
-                place = _struck_place(alone, writer)
-                others = [one for one in range(len(self.race.writers)) if one != writer]
-                for cut in (place - 1, place):
-                    for other in others:
-                        run = self.perform((*alone.taken[:cut], other), failing)
-                        self.faults += 1
-                        for violation in self.violations(run):
-                            self.found(run, violation, failing)
+                for run in self._failing(alone, writer, failing, preemptions):
+                    for violation in self.violations(run) if run.struck else ():
+                        self.found(run, violation, failing)
+
+    def _failing(
+        self, alone: Run, writer: int, failing: Failing, preemptions: int
+    ) -> Iterator[Run]:
+        if preemptions:
+            yield from (one for one in self.explore(preemptions, failing=failing) if one.complete)
+            return
+        place = next(step.number for step in alone.steps if step.writer == writer and step.struck)
+        others = [one for one in range(len(self.race.writers)) if one != writer]
+        for cut in (place - 1, place):
+            for other in others:
+                self.faults += 1
+                yield self.perform(_cut(alone.order, cut, other), failing)
+
+
+def _first(race: Race, writer: int) -> Schedule:
+    """Let one writer do all it has to before the others."""
+    main = (Turns(len(race.writers)),) if race.mode == "threads" else ()
+    return Schedule((*main, Turns(writer)))
+
+
+def _cut(order: Sequence[int], turns: int, other: int) -> Schedule:
+    """Follow a schedule for so many turns; then let another writer go on."""
+    return Schedule((*(Turns(one, 1) for one in order[:turns]), Turns(other, 1)))
 
 
 def judge_race(
@@ -259,8 +300,8 @@ def judge_race(
     one = _Race(subject, race, models, bounds, seed, over or _never)
     result = one.result
     try:
-        well = one.plain()
         crashes = claims is None or "atomicity" in claims
+        well = one.plain(cuts=crashes)
         cuts: dict[str, CutResult] = {}
         doubt = None
         if well and crashes and not one.over():
@@ -278,13 +319,13 @@ def judge_race(
             if crashes and race.mode == "processes":
                 doubt = one.kills(bounds.struck)
             if claims is None or "clean-failure" in claims:
-                one.failures()
+                one.failures(bounds.struck)
     except SimulationError as error:
         result.error = " ".join(str(error).split())
         return result
     for model in models:
         coverage = result.coverage[model.name] = Coverage(
-            workloads=1, faults=one.faults, exhaustive=one.extent.exhaustive, bound=str(bounds)
+            workloads=1, faults=one.faults, exhaustive=one.exhaustive, bound=str(bounds)
         )
         known = cuts.get(model.name)
         if known is not None:
@@ -312,7 +353,7 @@ def violations_of(run: Run, initial: dict[str, bytes]) -> tuple[list[Violation],
         What it breaks, and the keys for which the search gave up.
     """
     if run.cycle is not None:
-        waits = "deadlock"
+        waits = run.stuck or "deadlock"
         return [
             Violation("isolation", waits, "unavailable", None, run.cycle, ("everybody gets on",), 0)
         ], []
@@ -329,34 +370,8 @@ def _excused(run: Run) -> set[int]:
     }
 
 
-def _trace_key(run: Run) -> object:
-    """Equal for runs that a power cut cannot tell apart: the same calls, the same history."""
-    told: list[tuple[int, object]] = [
-        (tick, (record.process, type(record).__name__, getattr(record, "path", ""),
-                getattr(record, "offset", 0)))
-        for tick, record in zip(run.ticks, run.records, strict=True)
-    ]  # fmt: skip
-    for done in run.history:
-        if done.writer != LATER:
-            told.append((done.invoked, (done.number, done.writer, str(done.operation))))
-            if done.returned is not None:
-                told.append((done.returned, (done.number, repr(done.answer))))
-    told.sort(key=lambda item: item[0])
-    return tuple(what for _, what in told)
-
-
 _STUCK_MAX: Final = 3
 """Runs in which a dead writer keeps the living out, after which no more are tried."""
-
-_LEAVES: Final = ("flock", "posix_lock", "open", "close")
-
-
-def _kill_points(run: Run) -> Iterator[Schedule]:
-    """Yield a schedule for each step after which a dead writer leaves something else behind."""
-    last = {step.writer: step.place for step in run.steps}
-    for step in run.steps:
-        if (step.changes or step.call in _LEAVES) and step.place < last[step.writer]:
-            yield (*run.taken[: step.place], ~step.writer)
 
 
 def _lock_left(run: Run, violation: Violation) -> bool:
@@ -375,8 +390,3 @@ def _lock_left(run: Run, violation: Violation) -> bool:
         for step in run.steps
         if step.operation == done.number
     )
-
-
-def _struck_place(run: Run, writer: int) -> int:
-    step = next(step for step in run.steps if step.writer == writer and step.struck)
-    return step.place

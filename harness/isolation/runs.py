@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from harness.linear import Done
+from harness.schedule import Schedule
 from harness.trace import Frame, Record
 
-__all__ = ["LATER", "Choice", "Failing", "Run", "Step"]
+__all__ = ["LATER", "Detail", "Failing", "Run", "Step"]
 
 LATER: Final = -1
 """Number of the writer that looks when all others are done: a new process, and the last to see."""
@@ -28,29 +30,12 @@ class Failing:
     call: int
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Where the baton could go.
-
-    Attributes:
-        place: Steps and kills before it.
-        before: Who had it, if that one was ready to go on.
-        ready: Who could have it.
-        taken: Who got it.
-    """
-
-    place: int
-    before: int | None
-    ready: tuple[int, ...]
-    taken: int
-
-
 @dataclass(slots=True)
 class Step:
     """Something that one writer did between two chances for others to run.
 
     Attributes:
-        number: Its place in the interleaving: the clock of the history, too.
+        number: Its turn, from 1: the clock of the history, too.
         writer: Who did it.
         call: The system call, or what was done to a lock of Python's own.
         names: What it is about: paths as in a trace, and for a lock in memory its name.
@@ -60,7 +45,6 @@ class Step:
         changes: Whether it changed the disk.
         held: Names of the locks that the writer held when it began.
         text: The call in a person's words.
-        place: Choices of the schedule that led up to it.
         exclusive: Whether it makes a file only if there is none: what lock files are made with.
         fails: Whether it could be made to fail.
         struck: Whether it was.
@@ -76,10 +60,26 @@ class Step:
     changes: bool = False
     held: frozenset[str] = frozenset()
     text: str = ""
-    place: int = 0
     exclusive: bool = False
     fails: bool = False
     struck: bool = False
+
+
+@dataclass(slots=True)
+class Detail:
+    """What a diagnosis wants to know of an interleaving, and a judge does not.
+
+    Attributes:
+        steps: System calls and locks taken, in order.
+        waiting: Where it got stuck: the steps that are never made, or made for ever.
+        records: The trace to its end, with the lines that made each call.
+        schedule: The schedule that leads there, as short as it can be said.
+    """
+
+    steps: Sequence[Step]
+    waiting: tuple[Step, ...]
+    records: list[Record]
+    schedule: Schedule
 
 
 @dataclass
@@ -87,34 +87,55 @@ class Run:
     """One interleaving.
 
     Attributes:
-        schedule: It, as text.
+        taken: The schedule as it was.
         history: What was called, by whom, and what came; the last readings included.
         records: The joined trace of all writers.
-        ticks: For each call of the trace, the step that made it.
-        steps: Everything that was done, in order.
-        cycle: Where it ended in a deadlock: who waits for what, and who holds it.
-        waiting: The steps that wait for ever then.
+        ticks: For each call of the trace, the turn that made it.
+        order: Who took each turn.
+        stuck: Where they did not get to their end: ``deadlock`` or ``livelock``.
+        cycle: Who waits for what then, and who holds it.
         struck: Numbers of the operations that a fault struck.
         killed: Writers that were killed.
-        choices: Where the baton could have gone otherwise.
-        taken: The schedule as it was.
-        shared: Whether the writers were threads of one process.
+        main: The thread that opens and closes the store, where the writers are threads of one
+            process.
+        complete: Whether it ran to its end; an exploration ends one where it meets another.
+        again: Runs it again, to its end, and notes more.
     """
 
-    schedule: str
+    taken: Schedule
     history: list[Done]
     records: list[Record]
     ticks: list[int]
-    steps: Sequence[Step]
+    order: tuple[int, ...] = ()
+    stuck: str | None = None
     cycle: str | None = None
-    waiting: tuple[Step, ...] = ()
     struck: frozenset[int] = frozenset()
     killed: frozenset[int] = frozenset()
-    choices: Sequence[Choice] = ()
-    taken: tuple[int, ...] = ()
-    shared: bool = False
+    main: int | None = None
+    complete: bool = True
+    again: Callable[[], Detail] = field(repr=False, default=NotImplemented)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the writers were threads of one process."""
+        return self.main is not None
 
     @property
     def preemptions(self) -> int:
         """How often a writer was interrupted that could have gone on."""
-        return sum(one.before not in (None, one.taken) for one in self.choices)
+        return self.taken.preemptions
+
+    @cached_property
+    def detail(self) -> Detail:
+        """Everything that was done, as found by doing it again."""
+        return self.again()
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """See `Detail`."""
+        return self.detail.steps
+
+    @property
+    def schedule(self) -> str:
+        """The schedule in short: a person follows it, and it leads to the same run."""
+        return str(self.detail.schedule)

@@ -69,7 +69,7 @@ def race_candidate(
         blamed,
         profiles=profiles,
         seed=seed,
-        trace=trace_hash(run.records),
+        trace=trace_hash(run.detail.records),
     )
 
 
@@ -192,7 +192,7 @@ def _cut_candidate(
         blamed,
         profiles=[examination.model.name],
         seed=recording.seed,
-        trace=trace_hash(run.records),
+        trace=trace_hash(run.detail.records),
         image=image,
         crash=crash_of(examination.explorer, state, position),
         lost=examination.explorer.lost(state),
@@ -217,7 +217,12 @@ def timeline(
 ) -> list[str]:
     """Tell an interleaving as the turns of its writers, each with the last thing done in it."""
     by_number = {done.number: done for done in run.history}
-    steps = [step for step in run.steps if until is None or step.number <= until]
+    steps = [
+        step
+        for step in run.steps
+        # The main thread of threads only opens the store for them, and closes it.
+        if (until is None or step.number <= until) and step.writer != run.main
+    ]
     told = []
     parts = list(turns(steps))
     for number, turn in enumerate(parts):
@@ -245,7 +250,7 @@ def _operations(doing: list[Done]) -> str:
 
 def _cut_off(turn: list[Step], doing: list[Done]) -> str:
     last = doing[-1] if doing else None
-    done = last is None or (last.returned is not None and last.returned <= turn[-1].number + 1)
+    done = last is None or (last.returned is not None and last.returned <= turn[-1].number)
     return "" if done else " ..."
 
 

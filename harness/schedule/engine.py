@@ -60,6 +60,7 @@ class Engine(Hooks):
             it, right before it takes effect.
         frames: Whether to keep the subject's frames with each turn.
         crashes: See `harness.schedule.footprint.footprint`.
+        turned: Told of each turn, with its writer, right before it is taken.
 
     Attributes:
         writers: All, in the order they came to be.
@@ -76,12 +77,14 @@ class Engine(Hooks):
         hooks: Hooks | None = None,
         frames: bool = False,
         crashes: bool = False,
+        turned: Callable[[Writer, Taken], None] | None = None,
     ) -> None:
         self.policy = policy
         self.recorder = recorder
         self.hooks = hooks
         self.frames = frames
         self.crashes = crashes
+        self.turned = turned
         self.writers: list[Writer] = []
         self.steps: list[Taken] = []
         self.stuck: Stuck | None = None
@@ -399,7 +402,8 @@ class Engine(Hooks):
         self.progressed()
         if writer.reply is not None:
             writer.reply.give()
-        elif not self._pass_on(None, self._main):
+        # Its own baton is free now; on the main one somebody else waits already.
+        elif not self._pass_on(None, writer.baton):
             self._main.give()
 
     def _decide(self, writer: Writer | None, baton: Baton) -> Writer | None:
@@ -466,6 +470,8 @@ class Engine(Hooks):
                 point.at,
             )
         )
+        if self.turned is not None:
+            self.turned(writer, self.steps[-1])
         if writer.wake is not None and not (writer.ready is not None and writer.ready()):
             machine = writer.process.machine
             sleeps = point.details["seconds"] if point.call == "sleep" and point.details else 0
@@ -512,14 +518,27 @@ class Engine(Hooks):
     # -- the end ---------------------------------------------------------------------------------
 
     def _stuck(self, kind: str) -> Stuck:
+        those = [one for one in self.writers if not one.finished and one.ends_run and not one.joins]
         waits = tuple(
             f"{one.name} {one.waiting()}"
             if one.ready is None
             else f"{one.name} waits for {one.waiting()}"
-            for one in self.writers
-            if not one.finished and one.ends_run and not one.joins
+            for one in those
         )
-        return Stuck(kind, waits)  # type: ignore[arg-type]
+        pending = tuple(
+            Taken(
+                one.index,
+                one.pending.call,
+                one.pending.paths,
+                one.pending.ino,
+                one.pending.changes,
+                (),
+                len(self.recorder.records),
+                one.pending.at,
+            )
+            for one in those
+        )
+        return Stuck(kind, waits, pending)  # type: ignore[arg-type]
 
     def _unwind(self, carriers: Carriers) -> None:
         """Kill what is left and let each writer run to the end of its stack, in order."""

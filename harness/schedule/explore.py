@@ -53,7 +53,7 @@ from harness.schedule.carriers import Carriers
 from harness.schedule.footprint import CONFLICTS, Footprint, Object
 from harness.schedule.interleaving import Interleaving
 from harness.schedule.policy import PCT, Choice, Moment
-from harness.schedule.run import prepare, run_policy
+from harness.schedule.run import Look, prepare, run_policy
 from harness.schedule.schedule import Kill
 from harness.schedule.workload import ConcurrentWorkload
 from harness.subjects import Subject
@@ -143,6 +143,7 @@ class _Explorer:
         self._choices: list[int] = []
         self._running = _NOBODY
         self._touches: dict[int, tuple[int, Footprint]] = {}
+        self._left: set[int] = set()
         self.fresh: int | None = None
 
     def choose(self, moment: Moment) -> Choice:
@@ -164,24 +165,45 @@ class _Explorer:
             if self._level + price > search.preemptions:
                 search.beyond = True
                 continue
-            child = self._child(writer, self._turn(moment, writer), writer)
+            child = self._child(writer, self._turn(moment, writer), writer, writer)
             edges.append((child, price))
             if writer == usual:
                 search.known.add(child)
             else:
                 self._put_down(child, writer, price, self._kills)
-        if self._kills and self._running >= 0 and moment.engine.is_alive(self._running):
-            victim = self._running + _KILLED
-            turn = order.turn(self._running, "killed", moment.engine.locks_of(self._running), ())
-            child = self._child(self._running, turn, victim)
-            edges.append((child, 0))
-            self._put_down(child, victim, 0, self._kills - 1)
+        if self._kills:
+            for victim in self._victims(moment):
+                turn = order.turn(victim, "killed", moment.engine.locks_of(victim), ())
+                choice = victim + _KILLED
+                child = self._child(victim, turn, choice, self._runs_after(choice))
+                edges.append((child, 0))
+                self._put_down(child, choice, 0, self._kills - 1)
         return self._go(moment, usual)
 
-    def _child(self, writer: int, turn: int, choice: int) -> _Key:
+    def _victims(self, moment: Moment) -> Iterator[int]:
+        """Give the writers whose death here is another one than a turn earlier.
+
+        After a turn in which a process only looked, nothing has changed that its death could leave
+        or undo; it counts only if an operation has returned, or been called, meanwhile. Threads
+        die together: one of them stands for all.
+        """
+        for writer in moment.engine.writers:
+            victim = writer.index
+            if writer.finished or not writer.begun:
+                continue
+            if self._search.workload.mode == "threads" and victim != self._running:
+                continue
+            if victim in self._left or writer.pending.call in ("invoke", "exit"):
+                yield victim
+
+    def _child(self, writer: int, turn: int, choice: int, running: int) -> _Key:
         if not self._search.prune:
-            return (*self._choices, choice), choice
-        return self._order.after(writer, turn), choice
+            return (*self._choices, choice), running
+        return self._order.after(writer, turn), running
+
+    def _runs_after(self, killed: int) -> int:
+        """Tell who counts as running when somebody has died: whoever did, if it lives."""
+        return killed if killed - _KILLED == self._running else self._running
 
     def _put_down(self, child: _Key, choice: int, price: int, kills: int) -> None:
         search = self._search
@@ -199,7 +221,7 @@ class _Explorer:
 
     def _go(self, moment: Moment, choice: int) -> Choice:
         self._choices.append(choice)
-        self._running = choice
+        self._running = choice if choice < _KILLED else self._runs_after(choice)
         if choice >= _KILLED:
             victim = choice - _KILLED
             touches = moment.engine.locks_of(victim)
@@ -210,6 +232,11 @@ class _Explorer:
         turn, touches = self._touches[choice]
         self._touches.clear()
         self._order.take(choice, turn, touches)
+        if self._search.kills:
+            # Whether an operation will return in this turn is seen when it has been taken.
+            called = moment.engine.writers[choice].pending.call == "invoke"
+            changed = called or any(mode != "r" for _, mode in touches)
+            (self._left.add if changed else self._left.discard)(choice)
         return choice
 
 
@@ -229,6 +256,8 @@ class Exploration:
         crashes: Whether crash states on the way are looked at: then calls that make something
             durable keep their order among those that change something.
         prune: Switch the pruning off, to test it.
+        look: Looks at the machine where a run has come to its end; see
+            `harness.schedule.run.run_policy`.
 
     Attributes:
         visited: Schedules run to their end.
@@ -251,17 +280,19 @@ class Exploration:
         hooks: Callable[[], Hooks] | None = None,
         crashes: bool = False,
         prune: bool = True,
+        look: Look | None = None,
     ) -> None:
         self.subject = subject
         self.workload = workload
         self.seed = seed
         self.preemptions = preemptions
-        self.kills = kills if workload.mode == "processes" else 0
+        self.kills = kills
         self.budget = budget
         self.samples = samples
         self.hooks = hooks
         self.crashes = crashes
         self.prune = prune
+        self.look = look
         self.visited = self.runs = self.pruned = self.sampled = 0
         self.beyond = False
         self.turns: dict[object, int] = {}
@@ -338,6 +369,7 @@ class Exploration:
             seed=self.seed,
             hooks=hooks,
             crashes=self.crashes,
+            look=self.look,
         )
         return found
 

@@ -87,7 +87,7 @@ def footprint(
         if call in ("fsync", "fdatasync", "sync", "close"):
             touched.add(_LOG, "r")
         else:
-            touched.add(_LOG, "u")
+            touched.add(_LOG, "w")
     if shape.changes and process.machine.main.capacity_blocks is not None:
         touched.add(("space",), "w")
     return tuple(touched.found.items())

@@ -81,10 +81,12 @@ class Stuck:
         kind: ``deadlock``: all wait for each other. ``livelock``: somebody polls for what nobody
             is left to do. ``hung``: a writer computed without end.
         waits: For each of them, who it is and what it waits for.
+        pending: For each, the turn that it never gets to take, or takes for ever.
     """
 
     kind: Literal["deadlock", "livelock", "hung"]
     waits: tuple[str, ...]
+    pending: tuple[Taken, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind}: {'; '.join(self.waits)}"
@@ -111,6 +113,7 @@ class Interleaving:
             follow is in an earlier one.
         fresh: Turns after which each state was seen in no earlier interleaving of the same
             exploration.
+        after: What was found afterwards, where somebody was asked to look.
     """
 
     workload: ConcurrentWorkload
@@ -127,3 +130,4 @@ class Interleaving:
     diverged: bool = False
     complete: bool = True
     fresh: int = 0
+    after: object = None

@@ -64,6 +64,8 @@ class SimulatedLock:
             raise SimulationError(f"waits for ever for {self}: no other writer can run")
         self.depth = 1
         self.holder = writer
+        if writer is not None:
+            writer.locks.append(self)
         return True
 
     def release(self) -> None:
@@ -72,6 +74,8 @@ class SimulatedLock:
             writer.before_release(self)
         if not self.depth:
             raise RuntimeError("release unlocked lock")
+        if self.holder is not None and self in self.holder.locks:
+            self.holder.locks.remove(self)
         self.depth = 0
         self.holder = None
         if writer is not None:

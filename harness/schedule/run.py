@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from harness.disk import Hooks, Machine
 from harness.errors import CallLimitExceeded, HarnessError, Killed, SimulationError
@@ -17,15 +17,19 @@ from harness.quiet import bury
 from harness.record import Recorder
 from harness.schedule.carriers import Carriers
 from harness.schedule.engine import Engine
-from harness.schedule.interleaving import ConcurrentEvent, Interleaving, Stuck
+from harness.schedule.interleaving import ConcurrentEvent, Interleaving, Stuck, Taken
 from harness.schedule.modules import copies_of
 from harness.schedule.policy import Follow, Policy
 from harness.schedule.schedule import Schedule
 from harness.schedule.workload import ConcurrentWorkload
 from harness.schedule.writer import Point, Writer
 from harness.subjects import Raised, Session, Subject
+from harness.watch import watched
 
-__all__ = ["CALLS_MAX", "prepare", "run_policy", "run_schedule"]
+__all__ = ["CALLS_MAX", "Look", "prepare", "run_policy", "run_schedule"]
+
+Look: TypeAlias = Callable[[Machine, Subject, Interleaving], object]
+"""Looks at the machine, and at the run so far, after everybody has ended."""
 
 CALLS_MAX: Final = 20_000
 """System calls that one operation may make before it counts as never returning."""
@@ -118,10 +122,27 @@ def run_policy(
     hooks: Hooks | None = None,
     frames: bool = False,
     crashes: bool = False,
+    turned: Callable[[Writer, Taken], None] | None = None,
+    look: Look | None = None,
 ) -> tuple[Interleaving, Engine]:
-    """Run once; rerouting is on, and threads are there."""
+    """Run once; rerouting is on, and threads are there.
+
+    Args:
+        subject: The store.
+        workload: What its writers do.
+        policy: Who goes next.
+        carriers: Threads to run on.
+        base: The disk at the start.
+        seed: Of the machine.
+        hooks: See `run_schedule`.
+        frames: See there.
+        crashes: See `harness.schedule.footprint.footprint`.
+        turned: Told of each turn, with its writer, right before it is taken.
+        look: Looks at a machine on which everybody has come to an end, with a copy of the store
+            whose module state is that of a new process; what it gives is in ``after``.
+    """
     recorder = Recorder(subject.files)
-    engine = Engine(policy, recorder, hooks=hooks, frames=frames, crashes=crashes)
+    engine = Engine(policy, recorder, hooks=hooks, frames=frames, crashes=crashes, turned=turned)
     machine = Machine(base, seed=seed, hooks=engine, call_limit=CALLS_MAX)
     run = _Run(engine, machine, workload)
     copies = copies_of(subject)
@@ -136,23 +157,25 @@ def run_policy(
     if engine.failure is not None:
         raise engine.failure
     machine.hooks = None
-    return (
-        Interleaving(
-            workload,
-            engine.taken,
-            base if isinstance(base, Image) else None,
-            seed,
-            recorder.records,
-            engine.steps,
-            run.events,
-            machine.image(),
-            engine.stuck,
-            tuple(engine.killed),
-            crashed=engine.crashed,
-            complete=not engine.abandoned,
-        ),
-        engine,
+    found = Interleaving(
+        workload,
+        engine.taken,
+        base if isinstance(base, Image) else None,
+        seed,
+        recorder.records,
+        engine.steps,
+        run.events,
+        None if look is not None else machine.image(),
+        engine.stuck,
+        tuple(engine.killed),
+        crashed=engine.crashed,
+        complete=not engine.abandoned,
     )
+    if look is not None and found.complete and found.stuck is None and not found.crashed:
+        with watched():
+            found.after = look(machine, next(copies), found)
+        bury()
+    return found, engine
 
 
 class _Run:
@@ -243,6 +266,8 @@ class _Run:
         )
         writer.joins = False
         if store.session is not None:
+            for operation in self.workload.ending:
+                self._perform(writer, store, operation)
             self._perform(writer, store, Operation("close"))
         self._exit(writer, store)
 
@@ -290,7 +315,7 @@ class _Run:
     def _invoke(self, writer: int, operation: Operation) -> Point:
         def before() -> tuple[int, ...]:
             """Say which operations have returned: the order that a history keeps."""
-            counts = [0] * len(self.workload.writers)
+            counts = [0] * (len(self.workload.writers) + 1)
             for event in self.events:
                 if (
                     event.writer != writer

@@ -24,12 +24,14 @@ class ConcurrentWorkload:
         mode: ``processes``: each has its own process, descriptors, locks and store object.
             ``threads``: all share one process and one store object, opened before they start and
             closed after they ended.
+        ending: Of threads: what the main thread does after they ended, before it closes the store.
     """
 
     name: str
     writers: tuple[tuple[Operation, ...], ...]
     setup: tuple[Operation, ...] = ()
     mode: Mode = "processes"
+    ending: tuple[Operation, ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Writer:
         stop: Whether it has to unwind: whatever it tries raises Killed.
         ends_run: Whether the run lasts until it has ended; a store's own threads do not.
         joins: Whether it only waits for the end of the others: no part of a cycle.
+        locks: The locks of ``threading`` that it holds.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Writer:
         self.reply: Baton | None = None
         self.looks: dict[Any, int] = {}
         self.looked_at = -1
+        self.locks: list[SimulatedLock] = []
         self.thread: threading.Thread | None = None
         self.real_ident = 0
 
