@@ -181,6 +181,7 @@ class Candidate:
         workloads: Names of all workloads that show it.
         whole: File and function that would no longer show it if they replaced their file by way of
             a temporary one, where that is proven.
+        whole_before: Violations that this mends.
     """
 
     guarantee: str
@@ -204,6 +205,7 @@ class Candidate:
     repaired: Site | None = None
     workloads: list[str] = field(default_factory=list)
     whole: tuple[str, str] | None = None
+    whole_before: int = 0
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -111,6 +111,7 @@ def prove(
         text, change = _whole(found.culprit)
         if mends(change):
             found.whole = found.culprit.file, found.culprit.function
+            found.whole_before = violations
             # Where something has to be lost first, a checksum does it as well: that is no proof
             # that the smallest change is this one.
             if found.cause == "exposed" and not found.lost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -77,18 +78,41 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
 
 
 def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
-    """Join what one change mends: of one guarantee, that is one cause, seen from several lines."""
-    kept: list[Settled] = []
+    """Join what one change mends: of one guarantee, that is one cause, seen from several lines.
+
+    It is shown by the worst of them, and of those by the one that most crash states blame.
+    """
+    groups: list[list[Settled]] = []
     for one in settled:
-        known = next((other for other in kept if _same_cause(other, one)), None)
-        if known is None:
-            kept.append(one)
-            continue
-        into, more = known.candidate, one.candidate
-        for name, count in more.profiles.items():
-            into.profiles[name] = into.profiles.get(name, 0) + count
-        into.workloads = list(dict.fromkeys([*into.workloads, *more.workloads]))
-    return kept
+        group = next((group for group in groups if _same_cause(group[0], one)), None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    return [_joined(group) for group in groups]
+
+
+def _joined(group: list[Settled]) -> Settled:
+    if len(group) == 1:
+        return group[0]
+    profiles: dict[str, int] = {}
+    workloads: dict[str, None] = {}
+    for one in group:
+        for name, count in one.candidate.profiles.items():
+            profiles[name] = profiles.get(name, 0) + count
+        workloads |= dict.fromkeys(one.candidate.workloads)
+
+    def shown(one: Settled) -> tuple[int, int]:
+        found = one.candidate
+        return SEVERITIES.index(found.severity), -sum(found.profiles.values())
+
+    kept = min(group, key=shown)
+    fix = kept.fix or group[0].fix
+    if kept.fix is None and fix is not None:
+        # The same change, proven on this case too.
+        fix = msgspec.structs.replace(fix, violations_before=kept.candidate.whole_before)
+    candidate = replace(kept.candidate, profiles=profiles, workloads=list(workloads))
+    return Settled(candidate, kept.replayed, fix)
 
 
 def _same_cause(known: Settled, other: Settled) -> bool:

@@ -67,16 +67,14 @@ class Taken:
         return self.case.shows(self.case.taken) is not None
 
     def made_at(self, site):
-        """Nodes on disk whose call a line made, be it through others."""
+        """Nodes on disk of each call that a line made, be it through others."""
         records = self.case.explorer.constraints.effects.records
-        return [
-            n
-            for n, node in enumerate(self.case.nodes[: self.case.issued])
-            if any(
-                (file, line) == (site.file, site.line)
-                for file, line, _ in records[node.call - 1].at
-            )
-        ]
+        calls = {}
+        for number, node in enumerate(self.case.nodes[: self.case.issued]):
+            frames = records[node.call - 1].at
+            if any((file, line) == (site.file, site.line) for file, line, _ in frames):
+                calls.setdefault(node.call, []).append(number)
+        return list(calls.values())
 
     def shows_without(self, nodes):
         """Whether it shows with some effects, and all that need them, not on disk."""
