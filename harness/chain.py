@@ -111,6 +111,8 @@ class Lived:
         killed: Whether it died before a call.
         refused: Name of the error its first failing operation gave, if any.
         records: What it changed on disk.
+        did: Each operation, opening first: how many records there were when it began and ended,
+            and whether it returned.
     """
 
     calls: int = 0
@@ -120,6 +122,7 @@ class Lived:
     killed: bool = False
     refused: str | None = None
     records: list[Record] = field(default_factory=list)
+    did: list[tuple[Operation, int, int, bool]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -241,18 +244,22 @@ class Chain:
         session: object = None
         call: Callable[[], object] | None = None
         in_flight: Operation | None = None
+        doing, begun = Operation("open"), 0
         try:
             with watched(), active(process):
                 session = attempt(subject, lambda: subject.open(DIRECTORY))
+                lived.did.append((doing, 0, len(recorder.records), not hooks.killed))
                 for operation in operations_in(life, self.workload if number == 0 else None):
                     if isinstance(session, Raised):
                         break
                     process.reset_calls()
+                    doing, begun = operation, len(recorder.records)
                     in_flight = operation
                     call = partial(perform_on, subject, cast("Session", session), operation)
                     answer = attempt(subject, call)
                     if hooks.killed:
                         break
+                    lived.did.append((doing, begun, len(recorder.records), True))
                     in_flight = None
                     raised = isinstance(answer, Raised)
                     if isinstance(answer, Raised) and lived.refused is None:
@@ -272,6 +279,8 @@ class Chain:
         # A full disk fires no fault of the language: an operation that it refused says so.
         lived.fired = hooks.fired > 0 or (room is not None and lived.refused is not None)
         lived.killed, lived.records = hooks.killed, recorder.records
+        if hooks.killed and (not lived.did or lived.did[-1][0] is not doing):
+            lived.did.append((doing, begun, len(recorder.records), False))
         return lived, _apart(machine.image(), number)
 
     # -- losing power --------------------------------------------------------------------------

@@ -7,13 +7,15 @@ as plain data: renderers know nothing of traces, models or images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
+from harness.chainscene import chained
 from harness.diagnose import Sites
 from harness.errors import BaselineError, HarnessError
 from harness.examine import Examination, after_kill
-from harness.explore import CrashState, Explorer
+from harness.explore import Explorer
+from harness.fates import fates_of, sites_of, step_of
 from harness.finding import Crash, Reproduction, load_reproduction, state_of
 from harness.given import give
 from harness.history import Event, Recording, record
@@ -21,13 +23,13 @@ from harness.intercept import rerouted
 from harness.live import run_faulted
 from harness.persistence import Model
 from harness.quiet import quiet
+from harness.racescene import raced
 from harness.recovery import Prober, follow_values
-from harness.report import Culprit, FindingRecord
+from harness.report import FindingRecord
 from harness.rot import apply, parse_damage, stored
-from harness.scene import Act, Exhibit, Fate, Span, Step, disk_rows, excerpts_of
-from harness.script import format_call
+from harness.scene import Act, Exhibit, Span, disk_rows, excerpts_of
 from harness.subjects import Subject
-from harness.trace import Fdatasync, Fsync, Record, Sync, is_call
+from harness.trace import is_call
 
 __all__ = ["exhibit", "exhibits_of"]
 
@@ -47,10 +49,14 @@ def exhibit(
         None where it cannot be played again: the subject has changed, or runs no more.
     """
     model = models.get(reproduction.profile)
-    if model is None or reproduction.chain is not None or reproduction.race is not None:
-        return None  # several processes, in chains or races, are told in words
+    if model is None:
+        return None
     try:
         with rerouted(), quiet():
+            if reproduction.race is not None:
+                return raced(subject, reproduction, model, finding)
+            if reproduction.chain is not None:
+                return chained(subject, reproduction, model, finding)
             recording = record(subject, reproduction.workload(), seed=reproduction.seed)
             if reproduction.rot is not None:
                 return _rotten(recording, reproduction.rot, finding)
@@ -142,11 +148,11 @@ def _act(
     """Write a trace down with what a crash left of it."""
     state = state_of(explorer, crash)
     assert state is not None
-    fates = _fates(explorer, state, crash)
+    fates = fates_of(explorer, state, crash)
     records = explorer.constraints.effects.records
-    sites = _sites(records, recording)
+    sites = sites_of(records, recording)
     steps = tuple(
-        _step(number, one, *fates[number], finding.culprit, sites)
+        step_of(number, one, *fates[number], finding.culprit, sites)
         for number, one in enumerate(records, 1)
     )
     return Act(
@@ -158,74 +164,6 @@ def _act(
         killed_after=killed_after,
         ending=what,
     )
-
-
-def _fates(
-    explorer: Explorer, state: CrashState, crash: Crash
-) -> dict[int, tuple[Fate, tuple[str, ...]]]:
-    """Tell for each call what the crash left of it."""
-    nodes = explorer.constraints.nodes
-    parts: dict[int, list[tuple[str, bool]]] = {}
-    synced: dict[int, bool] = {}
-    torn: set[int] = set()
-    for number, node in enumerate(nodes):
-        for effect in node.effects:
-            parts.setdefault(effect.call, []).append((effect.part, state.holds(number)))
-        synced[node.call] = synced.get(node.call, True) and node.durable <= crash.position
-        if state.torn is not None and state.torn.node == number:
-            torn.add(node.call)
-    fates: dict[int, tuple[Fate, tuple[str, ...]]] = {}
-    for call, one in enumerate(explorer.constraints.effects.records, 1):
-        lost = tuple(part for part, held in parts.get(call, ()) if not held)
-        fate: Fate
-        if 2 * call - 1 > crash.position:
-            fate, lost = "never", ()
-        elif one.error is not None:
-            fate = "failed"
-        elif call not in parts:
-            fate = "ran"
-        elif call in torn:
-            fate = "torn"
-        elif not lost:
-            fate = "synced" if synced[call] else "kept"
-        else:
-            fate = "lost" if len(lost) == len(parts[call]) else "partly"
-        fates[call] = fate, lost
-    return fates
-
-
-def _step(
-    number: int,
-    one: Record,
-    fate: Fate,
-    lost: tuple[str, ...],
-    culprit: Culprit | None,
-    sites: Sites,
-) -> Step:
-    site = sites.issuer(one)
-    file, line, function = ("", 0, "") if site is None else (site.file, site.line, site.function)
-    return Step(
-        number=number,
-        call=format_call(one, numbered=False),
-        place=f"{file}:{line}" if file else "",
-        function=function,
-        source="" if site is None else site.source,
-        sync=isinstance(one, Fsync | Fdatasync | Sync),
-        fate=fate,
-        lost=lost,
-        culprit=culprit is not None and (culprit.file, culprit.line) == (file, line),
-    )
-
-
-def _sites(records: Sequence[Record], recording: Recording) -> Sites:
-    """Name lines as the diagnosis does; who gave bytes is known of the run itself only."""
-    ours = {id(one) for one in recording.records}
-    given = {
-        one.i: recording.given[one.i]
-        for one in records
-        if one.i in recording.given and id(one) in ours
-    }
-    return Sites(records, given)
 
 
 def _spans(events: list[Event], returned: int, calls: int) -> tuple[Span, ...]:
@@ -256,7 +194,7 @@ def _failed(
     calls = [one for one in run.records if is_call(one)]
     sites = Sites(calls)
     steps = tuple(
-        _step(number, one, "failed" if one.error else "ran", (), finding.culprit, sites)
+        step_of(number, one, "failed" if one.error else "ran", (), finding.culprit, sites)
         for number, one in enumerate(calls, 1)
     )
     act = Act(
@@ -297,9 +235,10 @@ def _rotten(recording: Recording, rot: str, finding: FindingRecord) -> Exhibit:
 
 def _plain(title: str, recording: Recording, finding: FindingRecord) -> Act:
     calls = [one for one in recording.records if is_call(one)]
-    sites = _sites(calls, recording)
+    sites = sites_of(calls, recording)
     steps = tuple(
-        _step(number, one, "ran", (), finding.culprit, sites) for number, one in enumerate(calls, 1)
+        step_of(number, one, "ran", (), finding.culprit, sites)
+        for number, one in enumerate(calls, 1)
     )
     spans = _spans(recording.events, len(calls), len(calls))
     return Act(title, spans, steps, crash_after=None, in_call=False, killed_after=None, ending="")

@@ -49,6 +49,7 @@ class Step:
         fate: What the crash left of it.
         lost: The parts that are not on disk.
         culprit: Whether it comes from the line to blame.
+        writer: Who made it, where there are several.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Step:
     fate: Fate
     lost: tuple[str, ...]
     culprit: bool
+    writer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Span:
         first: Its first call, from 1.
         last: Its last; below ``first`` where it made none.
         state: ``returned`` before the crash, ``in flight`` in it, or ``never`` called.
+        writer: Who did it, where there are several.
     """
 
     text: str
     first: int
     last: int
     state: Literal["returned", "in flight", "never"]
+    writer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class Act:
         in_call: Whether it struck in the middle of the next call.
         killed_after: Calls after which an earlier process was killed, if one was.
         ending: What struck, in words.
+        lanes: The writers, where there are several: each has a lane of the timeline.
+        bar: What stands at the end of the timeline, in a word.
     """
 
     title: str
@@ -100,6 +106,8 @@ class Act:
     in_call: bool
     killed_after: int | None
     ending: str
+    lanes: tuple[str, ...] = ()
+    bar: str = "CRASH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +162,7 @@ class Exhibit:
     """Everything to show about one finding.
 
     Attributes:
-        acts: The run, and the recovery where that crashed as well.
+        acts: The run, and the recovery where that crashed as well; of a chain, each life.
         disk: The paths that were there at any of the moments.
         moments: What the columns of ``disk`` are called.
         sources: The source around the lines that matter.

@@ -18,7 +18,7 @@ from harness.report import OperationRecord
 from harness.schedule import Schedule
 from harness.subjects import Subject
 
-__all__ = ["race_again", "race_in"]
+__all__ = ["failing_of", "race_again", "race_in", "schedule_of"]
 
 
 def race_in(reproduction: Reproduction) -> Race:
@@ -61,9 +61,9 @@ def race_again(
         subject,
         race,
         base,
-        _schedule(raced.schedule),
+        schedule_of(raced.schedule),
         seed=reproduction.seed,
-        failing=_failing(raced),
+        failing=failing_of(raced),
     )
     if trace_hash(run.records) != reproduction.trace:
         return None
@@ -78,21 +78,27 @@ def race_again(
     image = examination.explorer.image(state)
     if raced.recovering is not None:
         first, _ = examination.span(state)
-        both = recover_again(recording, image, _schedule(raced.recovering))
+        both = recover_again(recording, image, schedule_of(raced.recovering))
         return judge_both(both, {key: examination.allowed(first, key) for key in race.keys})
     if image_hash(image.files(), image.dirs(), image.symlinks()) != reproduction.image:
         return None
     return list(examination.violations(state, examination.observe(state)))
 
 
-def _schedule(text: str) -> Schedule:
+def schedule_of(text: str) -> Schedule:
+    """Read a reproduction's schedule.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     try:
         return Schedule.parse(text)
     except UsageError as error:
         raise UsageError(f"the reproduction's schedule cannot be read: {error}") from None
 
 
-def _failing(raced: Raced) -> Failing | None:
+def failing_of(raced: Raced) -> Failing | None:
+    """Give the call of a race that fails, if one does."""
     if raced.failing is None:
         return None
     return Failing(ord(raced.failing[0]) - ord("A"), raced.failing[1])

@@ -52,6 +52,7 @@ _FATES: Final = {
 @dataclass(frozen=True, slots=True)
 class _Box:
     column: int
+    row: str = "2"
     step: Step | None = None
     name: str = ""
     about: str = ""
@@ -66,6 +67,7 @@ class _Op:
     first: int
     last: int
     style: str
+    row: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class _Strip:
     columns: str
     spans: tuple[_Op, ...]
     boxes: tuple[_Box, ...]
+    lanes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,51 +197,63 @@ def _bars(act: Act) -> dict[int, tuple[str, str, str]]:
         bars[act.killed_after] = "kill", "killed", "the process is killed; another one goes on"
     if act.crash_after is not None:
         where = f", in the middle of call {act.crash_after + 1}" if act.in_call else ", here"
-        bars[act.crash_after + act.in_call] = "crash", "CRASH", f"{act.ending}{where}"
+        bars[act.crash_after + act.in_call] = "crash", act.bar, f"{act.ending}{where}"
     return bars
 
 
 def _strips(act: Act) -> Iterator[_Strip]:
-    """Break a timeline into lines of a page's width, like music."""
+    """Break a timeline into lines of a page's width, like music: a staff for each writer."""
     bars = _bars(act)
     count = len(act.steps)
+    # Each lane has two rows of the grid: what is done, and the calls it takes.
+    row_of = {name: 2 * number + 1 for number, name in enumerate(act.lanes)} or {"": 1}
+    every_row = f"1 / {2 * len(row_of) + 1}"
     for start in range(0, max(count, 1), _ACROSS):
         end = min(start + _ACROSS, count)
         boxes: list[_Box] = []
-        widths: list[str] = []
+        widths: list[str] = ["1.5rem"] if act.lanes else []
         column_of: dict[int, int] = {}
 
         def bar(after: int, boxes: list[_Box] = boxes, widths: list[str] = widths) -> None:
             if after in bars:
                 widths.append("1.5rem")
-                boxes.append(_Box(len(widths), bar=bars[after][0], label=bars[after][1]))
+                style, label, _ = bars[after]
+                boxes.append(_Box(len(widths), every_row, bar=style, label=label))
 
         if start == 0:
             bar(0)
         for step in act.steps[start:end]:
             widths.append("minmax(0, 1fr)")
             column_of[step.number] = len(widths)
-            boxes.append(_box(len(widths), step))
+            boxes.append(_box(len(widths), step, row_of.get(step.writer, 1) + 1))
             bar(step.number)
         widths += ["minmax(0, 1fr)"] * (_ACROSS - (end - start) if count > _ACROSS else 0)
-        yield _Strip(" ".join(widths), tuple(_ops(act.spans, column_of)), tuple(boxes))
+        yield _Strip(
+            " ".join(widths),
+            tuple(_ops(act.spans, column_of, row_of)),
+            tuple(boxes),
+            tuple((name, row_of[name]) for name in act.lanes),
+        )
 
 
-def _ops(spans: tuple[Span, ...], column_of: dict[int, int]) -> Iterator[_Op]:
+def _ops(
+    spans: tuple[Span, ...], column_of: dict[int, int], row_of: dict[str, int]
+) -> Iterator[_Op]:
     for span in spans:
         columns = [column_of[n] for n in range(span.first, span.last + 1) if n in column_of]
         if columns:
             style = {"in flight": "flight", "never": "never"}.get(span.state, "")
-            yield _Op(span.text, columns[0], columns[-1] + 1, style)
+            row = row_of.get(span.writer, 1)
+            yield _Op(span.text, columns[0], columns[-1] + 1, style, row)
 
 
-def _box(column: int, step: Step) -> _Box:
+def _box(column: int, step: Step, row: int) -> _Box:
     name, _, rest = step.call.partition("(")
     paths = rest.split('"')[1::2]
     # Only these take a second path; what else is quoted is data.
     count = 2 if name in ("rename", "link", "symlink") else 1
     about = " → ".join(path.rpartition("/")[2] or path for path in paths[:count])
-    return _Box(column, step, f"{step.number} {name}", about, _FATES[step.fate])
+    return _Box(column, str(row), step, f"{step.number} {name}", about, _FATES[step.fate])
 
 
 def _rows(act: Act) -> Iterator[_Row]:
@@ -246,9 +261,14 @@ def _rows(act: Act) -> Iterator[_Row]:
     bars = _bars(act)
     headings: dict[int, list[str]] = {}
     for span in act.spans:
-        state = {"in flight": ", in flight at the crash", "never": ", never made"}
+        crashed = act.crash_after is not None and act.bar == "CRASH"
+        flight = ", in flight at the crash" if crashed else ", never returns"
+        state = {"in flight": flight, "never": ", never made"}
         asked = "" if span.last >= span.first else " asks nothing of the disk"
-        headings.setdefault(span.first, []).append(f"{span.text}{asked}{state.get(span.state, '')}")
+        who = f"{span.writer}: " if span.writer else ""
+        headings.setdefault(span.first, []).append(
+            f"{who}{span.text}{asked}{state.get(span.state, '')}"
+        )
     if 0 in bars:
         yield _Row(bar=bars[0][0], label=bars[0][2])
     for step in act.steps:

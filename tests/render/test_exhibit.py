@@ -3,7 +3,9 @@
 A few bugs of the zoo by default; all of them with ``HARNESS_FULL=1``.
 """
 
+import itertools
 import os
+import re
 
 import pytest
 
@@ -22,6 +24,7 @@ SOME = (
     "short_write_ignored",  # a failing call
     "no_checksum",  # rot
     "temporary_file_left_on_error",  # repetition
+    "lost_update",  # a race
 )
 
 
@@ -38,12 +41,11 @@ def told(request):
     shown = {}
     for finding in outcome.report.findings:
         again = load_reproduction(outcome.repros[finding.id], finding.id)
-        if again.chain is None and again.race is None:
-            shown[finding.id] = again, finding, exhibit(plan.loaded, again, finding, PROFILES)
+        shown[finding.id] = again, finding, exhibit(plan.loaded, again, finding, PROFILES)
     return outcome.report, shown
 
 
-def test_every_finding_of_one_process_can_be_shown(told):
+def test_every_finding_can_be_shown(told):
     _, shown = told
     for _, finding, found in shown.values():
         assert found is not None, finding.summary
@@ -54,9 +56,9 @@ def test_every_finding_of_one_process_can_be_shown(told):
 def test_what_is_struck_out_is_what_the_finding_lost(told):
     _, shown = told
     for again, finding, found in shown.values():
-        if again.fault is not None or again.rot is not None:
+        if again.fault is not None or again.rot is not None or not _cut(again):
             continue
-        act = found.acts[-1]
+        act = found.acts[-1 - (again.race is not None and again.race.recovering is not None)]
         parts = sorted(part for step in act.steps for part in step.lost)
         torn = again.crash.torn or (again.second and again.second.torn)
         if not torn:
@@ -67,6 +69,30 @@ def test_what_is_struck_out_is_what_the_finding_lost(told):
         made = [step.number for step in act.steps if step.fate != "never"]
         assert made == list(range(1, len(made) + 1))
         assert len(made) == act.crash_after + act.in_call
+
+
+def _cut(again):
+    return again.race is None or again.race.cut
+
+
+def test_each_writer_of_a_race_has_a_lane_and_the_calls_are_those_of_its_schedule(told):
+    _, shown = told
+    for again, finding, found in shown.values():
+        if again.race is None:
+            continue
+        act = found.acts[0]
+        assert act.lanes == tuple("ABC"[: len(again.race.writers)])
+        turns = [name for name, _ in itertools.groupby(step.writer for step in act.steps)]
+        planned = re.findall("[A-Z]", again.race.schedule)
+        wanted = [name for name, _ in itertools.groupby(planned)]
+        assert turns == wanted[: len(turns)]
+        assert len(turns) > 1
+        assert any(step.culprit for step in act.steps) == (finding.culprit is not None)
+        for span in act.spans:
+            assert all(step.writer in act.lanes for step in act.steps[span.first - 1 : span.last])
+        page = as_html(told[0], {finding.id: found})
+        assert page.count('class="lane"') % len(act.lanes) == 0
+        assert 'class="strip lanes"' in page
 
 
 def test_the_line_to_blame_is_marked_in_timeline_and_source(told):
@@ -82,7 +108,7 @@ def test_the_line_to_blame_is_marked_in_timeline_and_source(told):
             if line.role == "culprit"
         ]
         assert roles == [place]
-        if again.fault is None and again.rot is None:
+        if again.fault is None and again.rot is None and again.race is None:
             assert [s for act in found.acts for s in act.steps if s.culprit and s.place == place]
 
 
@@ -91,7 +117,8 @@ def test_the_disk_shows_a_difference_where_something_was_lost_or_damaged(told):
     for again, finding, found in shown.values():
         if again.rot is not None:
             assert any(row.differs for row in found.disk)
-        if not finding.lost and again.fault is None and again.rot is None and not again.crash.torn:
+        crashed = again.fault is None and again.rot is None and again.race is None
+        if not finding.lost and crashed and not again.crash.torn:
             changed = [row for row in found.disk if row.differs]
             assert not changed or again.second is not None
 

@@ -8,6 +8,7 @@ from stressing import FULL, RARE
 
 from harness.chain import chain_of, walk
 from harness.chainshrink import shrink_chain
+from harness.exhibit import exhibit
 from harness.finding import Life, load_reproduction
 from harness.history import record
 from harness.intercept import rerouted
@@ -16,6 +17,7 @@ from harness.persistence import PROFILES, profile
 from harness.quiet import quiet
 from harness.replay import replay, replay_times
 from harness.runner import Plan, check
+from harness.story import finding_record
 from harness.stress.chains import draw_chains
 from harness.stress.plans import Traits, draw_round, workload_of
 from harness.subjects import load
@@ -94,6 +96,25 @@ def test_the_file_replays_and_the_twin_is_left_alone_by_it():
     broken, fixed = load(f"{RARE}:broken"), load(f"{RARE}:fixed")
     assert replay(broken, reproduction, MODELS).outcome == "reproduced"
     assert replay(fixed, reproduction, MODELS).outcome == "no longer"
+
+
+def test_a_chain_is_shown_life_by_life():
+    subject, one = load(f"{RARE}:broken"), rare()
+    finding = finding_record(one, [one.reproduction.profile], "10/10", None)
+    shown = exhibit(subject, one.reproduction, finding, MODELS)
+    lives = one.reproduction.chain
+    assert len(shown.acts) == len(lives)
+    for number, (act, life) in enumerate(zip(shown.acts, lives, strict=True), 1):
+        assert act.title.startswith(f"Process {number}")
+        assert (life.room or "") in act.title
+        assert (act.crash_after is not None) == (life.kill is not None or life.cut is not None)
+        assert act.spans
+        assert ("power" in act.ending) == (life.cut is not None)
+    assert any(step.culprit for act in shown.acts for step in act.steps)
+    # What a power cut took is struck out, all of it, up to the end of the life that it ended.
+    lost = sorted(part for act in shown.acts for step in act.steps for part in step.lost)
+    assert lost == sorted(part for life in lives if life.cut for _, part in life.cut.lost)
+    assert shown.disk
 
 
 def test_what_a_killed_process_wrote_is_there_and_what_the_power_took_is_not():
