@@ -19,7 +19,7 @@ from harness.chain import Chain, chain_of
 from harness.chainblame import blamed
 from harness.diagnose import with_needs
 from harness.explore import Explorer
-from harness.finding import Candidate, Crash, Life, crash_of, state_of
+from harness.finding import Candidate, Crash, Life, Reproduction, crash_of, state_of
 from harness.intercept import rerouted
 from harness.meter import Meter
 from harness.ops import Workload
@@ -29,7 +29,7 @@ from harness.quiet import quiet
 from harness.smallest import fewer, simpler_workloads, smallest
 from harness.subjects import Subject
 
-__all__ = ["ChainShrinking", "shrink_chain"]
+__all__ = ["ChainShrinking", "chain_near", "shrink_chain"]
 
 _LIVES_MAX: Final = 160
 """Lives lived for one try."""
@@ -121,6 +121,23 @@ def shrink_chain(
     return smallest(found, ChainShrinking(subject, models[found.reproduction.profile]), meter.over)
 
 
+def chain_near(subject: Subject, reproduction: Reproduction, model: Model) -> Violation | None:
+    """Look for what a chain broke in chains close by: killed elsewhere, with other losses.
+
+    Args:
+        subject: The store.
+        reproduction: The finding's.
+        model: What its power cuts may lose.
+
+    Returns:
+        What one of them breaks in the same way, if one of those looked at does.
+    """
+    seed = reproduction.seed
+    search = _Search(subject, reproduction.workload(), model, seed, reproduction)
+    found = search.find([], reproduction.chain or [])
+    return None if found is None else found[1]
+
+
 def _easier(life: Life) -> Iterator[Life]:
     for kept in fewer(life.operations):
         yield structs.replace(life, operations=list(kept))
@@ -154,7 +171,7 @@ class _Search:
     workload: Workload
     model: Model
     seed: int
-    wanted: Candidate
+    wanted: Candidate | Reproduction
     left: int = _LIVES_MAX
 
     def find(self, done: list[Life], rest: Sequence[Life]) -> tuple[list[Life], Violation] | None:

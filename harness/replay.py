@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from harness.chain import chain_again
+from harness.chainshrink import chain_near
 from harness.errors import BaselineError, HarnessError, UsageError
 from harness.examine import Examination, after_kill
-from harness.finding import Reproduction, image_hash, state_of, trace_hash
+from harness.finding import Candidate, Reproduction, image_hash, state_of, trace_hash
 from harness.history import record
 from harness.injecting import inject_again
 from harness.intercept import rerouted
@@ -30,8 +31,8 @@ class ReplayResult:
     """What a replay came to.
 
     Attributes:
-        outcome: ``reproduced``; ``no longer``: the same workload breaks the promise in no crash
-            state any more; ``cannot``: the workload no longer runs on the subject.
+        outcome: ``reproduced``; ``no longer``: the same workload breaks the promise in this way
+            in no crash state any more; ``cannot``: the workload no longer runs on the subject.
         detail: In a sentence.
         exact: Whether the trace was the recorded one, so that the very same state was rebuilt.
     """
@@ -50,7 +51,8 @@ def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model
     """Run one finding again.
 
     Where the subject makes the same calls as then, exactly the recorded crash state is rebuilt.
-    Where it does not, it has changed: all crash states of the same workload are judged instead.
+    Where it does not, it has changed, and where that state reads well now, so has its recovery: all
+    crash states of the same workload are judged then, for a mistake that was only moved.
 
     Args:
         subject: The store.
@@ -66,10 +68,24 @@ def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model
     try:
         with rerouted(), quiet():
             exact = _exactly(subject, reproduction, model)
+            if exact is not None and exact.outcome == "reproduced":
+                return exact
+            if reproduction.chain is not None and exact is not None:
+                near = chain_near(subject, reproduction, model)
+                return exact if near is None else _elsewhere(exact, near.observed)
+        return _near(subject, reproduction, model, exact)
     except BaselineError as error:
         return ReplayResult("cannot", str(error), exact=False)
-    if exact is not None:
-        return exact
+
+
+def _near(
+    subject: Subject, reproduction: Reproduction, model: Model, exact: ReplayResult | None
+) -> ReplayResult:
+    """Judge all crash states, faults or schedules of the same workload.
+
+    The very state may read well, and the next one to it as badly as ever: what was changed has
+    then moved the mistake and not mended it.
+    """
     workload = reproduction.workload() if reproduction.race is None else race_in(reproduction)
     result = run_unit(
         subject,
@@ -79,19 +95,35 @@ def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model
         Depth(budget=20_000, mixed=reproduction.kill_at is not None),
         seed=reproduction.seed,
     )
-    for one in result.candidates:
-        if (one.guarantee, one.kind, one.key) == (
-            reproduction.guarantee,
-            reproduction.kind,
-            reproduction.key,
-        ):
-            return ReplayResult(
-                "reproduced", f"the subject has changed, and still: {one.observed}", exact=False
-            )
+    same = [one for one in result.candidates if _is_same(one, reproduction)]
+    if same:
+        return _elsewhere(exact, same[0].observed)
+    detail = f"{_CHANGED}, and no crash state of this workload breaks it any more"
+    if exact is not None:
+        detail = f"{exact.detail}, and so is every other of this workload"
+    if result.candidates:
+        other = result.candidates[0]
+        at = "" if other.culprit is None else f" at {other.culprit.file}:{other.culprit.line}"
+        detail = (
+            f"not as it was; but this workload breaks {other.guarantee} in another way{at}: "
+            f"{other.observed}"
+        )
+    return ReplayResult("no longer", detail, exact=exact is not None)
+
+
+def _is_same(one: Candidate, reproduction: Reproduction) -> bool:
+    """Tell whether a violation is that of a finding: whatever a torn value reads as now."""
+    torn = one.identity[2] == "torn" and reproduction.kind != "lost"
+    return (one.guarantee, one.key) == (reproduction.guarantee, reproduction.key) and (
+        one.kind == reproduction.kind or torn
+    )
+
+
+def _elsewhere(exact: ReplayResult | None, observed: str) -> ReplayResult:
+    if exact is None:
+        return ReplayResult("reproduced", f"{_CHANGED}, and still: {observed}", exact=False)
     return ReplayResult(
-        "no longer",
-        "the subject has changed, and no crash state of this workload breaks it any more",
-        exact=False,
+        "reproduced", f"not in the very same state, but in one close by: {observed}", exact=False
     )
 
 

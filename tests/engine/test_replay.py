@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,9 @@ from harness.persistence import PROFILES
 from harness.replay import replay
 from harness.runner import Plan, check
 from harness.subjects import load
+
+OLD = Path(__file__).parent / "repro-1.json"
+BROKEN = "scenarios.zoo.rename_without_fsync:broken"
 
 
 @cache
@@ -55,6 +59,46 @@ def test_a_changed_subject_with_the_same_mistake_still_shows_it(tmp_path):
     )
     result = replay(load(f"{path}:Changed"), reproduction(), PROFILES)
     assert (result.outcome, result.exact, result.exit_code) == ("reproduced", False, 1)
+
+
+def test_a_mistake_that_was_only_moved_is_not_reported_as_mended(tmp_path):
+    """A file is empty, or full of zeros: one is what was recorded, and a store that knows only
+    that one by sight has the other still.
+    """
+    plan = Plan(BROKEN, ("ext4",), ("atomicity",), "quick")
+    (data,) = check(plan).repros.values()
+    one = load_reproduction(data, "x")
+    results = []
+    for number, known in enumerate(("not content", "content and not any(content)")):
+        path = tmp_path / f"moved_{number}.py"
+        path.write_text(
+            "from scenarios.zoo.rename_without_fsync import _Broken\n"
+            "class Moved(_Broken):\n"
+            "    def read(self, key):\n"
+            "        try:\n"
+            "            return super().read(key)\n"
+            "        except Exception:\n"
+            "            with open(self.path(key), 'rb') as file:\n"
+            "                content = file.read()\n"
+            f"            if {known}:\n"
+            "                raise KeyError(key) from None\n"
+            "            raise\n"
+        )
+        results.append(replay(load(f"{path}:Moved"), one, PROFILES))
+    assert {result.outcome for result in results} == {"reproduced"}
+    assert sorted(result.exact for result in results) == [False, True]
+    assert ["close by" in result.detail for result in results] != [False, False]
+
+
+def test_a_file_of_an_earlier_version_still_replays():
+    """Written by the first version of the format, before faults, rot, chains and races."""
+    data = OLD.read_bytes()
+    assert not {"fault", "rot", "chain", "race"} & set(json.loads(data))
+    one = load_reproduction(data, OLD.name)
+    broken, fixed = load(one.subject), load(one.subject.replace(":broken", ":fixed"))
+    result = replay(broken, one, PROFILES)
+    assert (result.outcome, result.exact) == ("reproduced", True)
+    assert replay(fixed, one, PROFILES).outcome == "no longer"
 
 
 def test_a_subject_that_cannot_do_the_workload_any_more_cannot_replay(tmp_path):
