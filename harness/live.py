@@ -253,6 +253,8 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
         result.struck, result.ended = len(result.events) - 1, len(recorder.records)
         _follow(live, result, operation, retry=isinstance(answer, Raised))
         break
+    del live
+    bury()
     return result
 
 
@@ -270,6 +272,8 @@ def run_sound(recording: Recording) -> Faulted:
             last = operation
     result.struck, result.ended = len(result.events) - 1, len(recorder.records)
     _follow(live, result, last, retry=last.kind == "write")
+    del live
+    bury()
     return result
 
 

@@ -63,6 +63,11 @@ class Workload:
         everything = (*self.setup, *self.operations)
         return tuple(dict.fromkeys(op.key for op in everything if op.key is not None))
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all values that are written."""
+        return sum(len(op.value or b"") for op in (*self.setup, *self.operations))
+
 
 def write(key: str, value: bytes) -> Operation:
     """Make a write."""

@@ -14,6 +14,7 @@ fault, follow-up included, is not judged here. A store that will not open is one
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -78,7 +79,7 @@ class Readings:
 
     def of_disk(self, image: Image) -> Reading:
         """Open a copy of a disk in a new process and read everything."""
-        key = msgspec.json.encode([image.files(), image.dirs()], order="deterministic")
+        key = _digest([image.files(), image.dirs()])
         found = self._disks.get(key)
         if found is None:
             recording = self._recording
@@ -368,9 +369,14 @@ def _effective(records: list[Record], events: list[Event]) -> tuple[list[Record]
 def _signature(records: list[Record], events: list[Event]) -> bytes:
     """Equal for runs that a power cut can not tell apart."""
     bare = [msgspec.structs.replace(record, at=(), i=0, process=None) for record in records]
-    return msgspec.json.encode(
+    return _digest(
         [bare, [[e.operation.kind, e.operation.key, e.operation.value, e.certain] for e in events]]
     )
+
+
+def _digest(what: object) -> bytes:
+    """Stand for something in a table: with its own bytes, memory would grow with what is stored."""
+    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).digest()
 
 
 def _believed(run: Faulted) -> Record | None:

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["bury", "quiet"]
 
 _COLLECT_EVERY: Final = 512
-"""Recoveries between two collections of cyclic garbage."""
+"""Recoveries between two collections of cyclic garbage, at most."""
+
+_COLLECT_LEAST: Final = 16
+"""The same at least: a collection takes as long as some recoveries."""
+
+_GARBAGE_BYTES: Final = 1 << 25
+"""File contents that may wait in garbage for the next collection, about."""
+
+_COPIES: Final = 8
+"""Copies of what a store holds that one run leaves behind: read, encoded, written, and on disk."""
 
 
 class _Nowhere(io.TextIOBase):
@@ -43,7 +52,8 @@ class _Graveyard:
     """A dead process for dead stores."""
 
     def __init__(self) -> None:
-        self.buried = 0
+        self.waiting = 0
+        self.every = _COLLECT_EVERY
         self._process: Process | None = None
 
     @property
@@ -54,6 +64,7 @@ class _Graveyard:
         return self._process
 
     def collect(self) -> None:
+        self.waiting = 0
         with active(self.process):
             gc.collect()
 
@@ -67,16 +78,19 @@ def bury(count: int = 1) -> None:
     Args:
         count: How many they count for.
     """
-    before = _graveyard.buried // _COLLECT_EVERY
-    _graveyard.buried += count
-    if _graveyard.buried // _COLLECT_EVERY != before:
+    _graveyard.waiting += count
+    if _graveyard.waiting >= _graveyard.every:
         _graveyard.collect()
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Run subjects: no output, no late finalizers, no word of what a dead process tried."""
-    hook, collecting = sys.unraisablehook, gc.isenabled()
+def quiet(stored_bytes: int = 0) -> Iterator[None]:
+    """Run subjects: no output, no late finalizers, no word of what a dead process tried.
+
+    Args:
+        stored_bytes: What the subject is given to store; garbage is collected the more often.
+    """
+    hook, collecting, every = sys.unraisablehook, gc.isenabled(), _graveyard.every
 
     def unraisable(problem: sys.UnraisableHookArgs) -> None:
         if not isinstance(problem.exc_value, Killed):
@@ -84,6 +98,10 @@ def quiet() -> Iterator[None]:
 
     gc.collect()
     gc.disable()
+    # What is there already is not looked through again at each collection.
+    gc.freeze()
+    fitting = _GARBAGE_BYTES // max(_COPIES * stored_bytes, 1)
+    _graveyard.every = min(max(fitting, _COLLECT_LEAST), _COLLECT_EVERY)
     sys.unraisablehook = unraisable
     try:
         with (
@@ -100,5 +118,7 @@ def quiet() -> Iterator[None]:
                 _graveyard.collect()
     finally:
         sys.unraisablehook = hook
+        _graveyard.every = every
+        gc.unfreeze()
         if collecting:
             gc.enable()

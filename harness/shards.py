@@ -42,9 +42,8 @@ def cost_of(workload: Workload) -> int:
     Crash states grow with calls and pages written, and so does reading everything back.
     """
     pages = sum(-(-len(op.value or b"") // _PAGE) for op in workload.operations)
-    stored = sum(len(op.value or b"") for op in (*workload.setup, *workload.operations))
     calls = _CALLS * (len(workload.operations) + 1) + pages
-    return calls * (calls + stored // _PAGE)
+    return calls * (calls + workload.stored_bytes // _PAGE)
 
 
 def dearest_first(costs: Sequence[int]) -> list[int]:

@@ -118,7 +118,7 @@ def run_unit(
     crashes = [model.name for model in models] if crashing else []
     injections = [name for name in INJECTED if name in guarantees]
     parts = max(len(crashes) + len(injections), 1)
-    with rerouted(), quiet():
+    with rerouted(), quiet(workload.stored_bytes):
         recording = record(subject, workload, seed=seed)
         prober = Prober(
             subject,
@@ -202,7 +202,7 @@ def _raced(
     result = UnitResult()
     bounds = Bounds(depth.preemptions, depth.cut, depth.struck, depth.budget)
     meter.begin("in turns", 0, 1)
-    with rerouted(), quiet():
+    with rerouted(), quiet(race.stored_bytes):
         found = judge_race(
             subject, race, models, bounds, seed=seed, claims=subject.guarantees, over=meter.over
         )
