@@ -24,6 +24,10 @@ _FEW_WORKLOADS: Final = ("overwrite", "delete", "replay", "shrunk")
 _SMALLEST: Final = "first-write"
 """Leaves so little that more damages of it are tried."""
 
+_SHARE: Final = 16
+_SHARE_DRAWN: Final = 80
+"""Parts of the crash states after a fault, of which workloads that stand for no other get one."""
+
 _STORED_SMALL: Final = 2600
 """Bytes a workload leaves, up to which more of the damages are tried."""
 
@@ -80,10 +84,16 @@ class Amount:
         return self.faults * 10 if workload.name == _SMALLEST else self.faults
 
     def cuts(self, workload: Workload) -> int:
-        """Give how many sets of effects are looked at after a fault, wherever the power is cut."""
-        if self.only or workload.name in _FEW_WORKLOADS or self.everything:
+        """Give how many sets of effects are looked at after a fault, wherever the power is cut.
+
+        There are hundreds of faults, each with a trace of its own under each profile: a few
+        workloads stand for all, and the others, where they are tried, get a share.
+        """
+        if self.only or workload.name in _FEW_WORKLOADS:
             return self.compound
-        return 0
+        if not self.everything:
+            return 0
+        return self.compound // (_SHARE_DRAWN if workload.name.startswith("drawn-") else _SHARE)
 
     def pairs(self, workload: Workload) -> bool:
         """Tell whether each failure is followed by another in what the store does about it."""
