@@ -33,7 +33,16 @@ from harness.recovery import RESTART, Observation, Prober, Reading, follow_value
 from harness.reuse import Asked, Trie, translated
 from harness.trace import Record, is_call
 
-__all__ = ["Coverage", "Examination", "Sighting", "Sightings", "after_kill", "examine", "walk"]
+__all__ = [
+    "Coverage",
+    "Examination",
+    "Sighting",
+    "Sightings",
+    "after_kill",
+    "examine",
+    "history_until",
+    "walk",
+]
 
 
 @dataclass(slots=True)
@@ -502,7 +511,7 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
     recorder = Recorder(subject.files)
     machine = Machine(image, seed=recording.seed + 2 * RESTART, hooks=recorder)
     process = machine.process()
-    events = _cut(recording.events, calls)
+    events = history_until(recording.events, calls)
     if not recording.workload.keys:
         return None
     value, _ = follow_values(subject, recording.workload)
@@ -545,7 +554,7 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
     )
 
 
-def _cut(events: list[Event], calls: int) -> list[Event]:
+def history_until(events: list[Event], calls: int) -> list[Event]:
     """Keep the history up to a kill; what was in flight then is uncertain for ever."""
     kept = []
     for event in events:

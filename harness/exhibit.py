@@ -186,8 +186,11 @@ def _spans(events: list[Event], returned: int, calls: int) -> tuple[Span, ...]:
 def _failed(
     recording: Recording, reproduction: Reproduction, model: Model, finding: FindingRecord
 ) -> Exhibit | None:
-    fault = give(reproduction.fault or "").call
+    given = give(reproduction.fault or "")
+    fault = given.call
     assert fault is not None
+    if given.killed is not None:
+        return None  # two lives are told in words
     run = run_faulted(recording, fault, reverts=model.failed_fsync == "revert")
     if not run.fired or run.before is None:
         return None

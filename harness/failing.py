@@ -48,6 +48,11 @@ class FailureJudge:
         self._cuts = PowerCuts(recording, models, self._readings, everywhere)
 
     @property
+    def cuts(self) -> PowerCuts:
+        """What cuts the power."""
+        return self._cuts
+
+    @property
     def crashes(self) -> int:
         """Crash states judged."""
         return self._cuts.crashes

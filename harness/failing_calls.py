@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from harness.diagnose import site_at, site_of
 from harness.examine import Coverage
 from harness.failing import FailureJudge
+from harness.fault_after_kill import AfterKill
 from harness.faults import AnyFault, Full, Seen, faults_of
 from harness.finding import Candidate, Crash, crash_of, trace_hash
-from harness.given import Given, cut_text, give
+from harness.given import Given, cut_text, give, killed_text
 from harness.history import Recording
 from harness.image import Image
 from harness.injected import Amount, injected_candidate
@@ -68,25 +69,33 @@ def fail_calls(
     given = amount.given("clean-failure")
     coverage.possible = None
     chosen = list(given) or _every(recording, amount, coverage)
+    after: AfterKill | None = None
     judge = FailureJudge(recording, models, amount.cuts(recording.workload))
-    groups: dict[tuple[str, str, str], list[tuple[Faulted, Broken]]] = {}
+    groups: dict[tuple[str, str, str], list[_Case]] = {}
     behind: dict[AnyFault, list[Seen]] = {}
 
     def strike(one: Given) -> None:
+        nonlocal after
         fault = one.call
         assert fault is not None
         for reverts, concerned in _variants(fault, models):
-            run = run_faulted(recording, fault, reverts=reverts)
+            if one.killed is None:
+                run = run_faulted(recording, fault, reverts=reverts)
+                broken_by = judge.judge(run, concerned, one.at) if run.fired else iter(())
+            else:
+                after = after or AfterKill(recording, models, judge.cuts)
+                run, shown = after.judge(one.killed, fault, concerned, reverts=reverts)
+                broken_by = iter(shown)
             if not run.fired:
                 continue
             coverage.faults += 1
             if one.text in coverage.fired:
                 coverage.fired[one.text] += 1
             behind.setdefault(fault, run.behind)
-            for broken in judge.judge(run, concerned, one.at):
+            for broken in broken_by:
                 entry = run.at[-1] if run.at else ("", 0, "")
                 key = broken.violation.kind, entry[0], entry[2]
-                groups.setdefault(key, []).append((run, broken))
+                groups.setdefault(key, []).append((run, broken, one))
 
     for one in meter.each(chosen):
         strike(one)
@@ -95,6 +104,16 @@ def fail_calls(
         if coverage.possible is not None:
             coverage.possible += len(pairs)
         for one in meter.each(pairs):
+            strike(one)
+    if not given and amount.kills(recording.workload):
+        after = AfterKill(recording, models, judge.cuts)
+        lives = [
+            Given(f"{killed_text(killed)}{fault}", "clean-failure", fault, killed=killed)
+            for killed, fault in after.every()
+        ]
+        if coverage.possible is not None:
+            coverage.possible += len(lives)
+        for one in meter.each(lives):
             strike(one)
     coverage.states = coverage.judged = judge.crashes
     coverage.exhaustive = coverage.exhaustive and judge.exhaustive and meter.where is None
@@ -130,10 +149,17 @@ def fail_calls_again(
     given = give(text)
     if given.call is None:
         return None
-    run = run_faulted(recording, given.call, reverts=model.failed_fsync == "revert")
+    judge = FailureJudge(recording, (model,), 0 if given.at is None else _AGAIN)
+    reverts = model.failed_fsync == "revert"
+    if given.killed is not None:
+        after = AfterKill(recording, (model,), judge.cuts)
+        run, shown = after.judge(given.killed, given.call, (model,), reverts=reverts)
+        if not run.fired or trace_hash(run.records) != trace:
+            return None
+        return [one.violation for one in shown]
+    run = run_faulted(recording, given.call, reverts=reverts)
     if not run.fired or trace_hash(run.records) != trace:
         return None
-    judge = FailureJudge(recording, (model,), 0 if given.at is None else _AGAIN)
     return [one.violation for one in judge.judge(run, (model,), given.at)]
 
 
@@ -182,17 +208,20 @@ def _usage(image: Image) -> tuple[int, int]:
     return blocks, inodes
 
 
-def _failure(recording: Recording, group: list[tuple[Faulted, Broken]]) -> Candidate:
+_Case: TypeAlias = tuple[Faulted, Broken, Given]
+
+
+def _failure(recording: Recording, group: list[_Case]) -> Candidate:
     """Make one cause of what an operation did wrong, by its most telling case."""
 
-    def telling(case: tuple[Faulted, Broken]) -> tuple[int, bool, int]:
+    def telling(case: _Case) -> tuple[int, bool, int]:
         call = case[0].call.split("(")[0]
         place = _TELLING.index(call) if call in _TELLING else len(_TELLING)
-        return place, isinstance(case[0].fault, Full), len(str(case[0].fault))
+        return place, isinstance(case[0].fault, Full), len(case[2].text)
 
-    run, broken = min(group, key=telling)
+    run, broken, given = min(group, key=telling)
     profiles: dict[str, int] = {}
-    for _, one in group:
+    for _, one, _ in group:
         for name in one.profiles:
             profiles[name] = profiles.get(name, 0) + 1
     culprit = site_of(broken.blame) if broken.blame is not None else site_at(run.at, run.call)
@@ -208,7 +237,7 @@ def _failure(recording: Recording, group: list[tuple[Faulted, Broken]]) -> Candi
         broken.profiles[0],
         fault=f"{run.fault}; {cut_text(broken.violation.position)}"
         if broken.during
-        else str(run.fault),
+        else given.text,
         trace=trace_hash(run.records),
         crash=crash,
         lost=lost,

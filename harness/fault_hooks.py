@@ -114,6 +114,12 @@ class FaultHooks(Hooks):
         self._owed: dict[int, tuple[Description, str]] = {}
         self._aim(fault)
 
+    @property
+    def records(self) -> list[Record]:
+        """What the recorder has; nothing where there is none."""
+        records: list[Record] = [] if self._recorder is None else self._recorder.records
+        return records
+
     def start(self) -> None:
         """Forget the calls seen so far: count from here."""
         self.seen.clear()

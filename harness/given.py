@@ -6,6 +6,7 @@
     disk: full at 8192 bytes                                a full disk
     fsync #1: EIO, once; then unlink #1: EIO, once          two, the second in what comes of it
     write #2: EIO, once; power cut after call 9             one of these, and then a crash there
+    killed after call 3; afterwards: fsync #2: EIO, once    one of these in the life after a kill
     in recovery: unlink #1: EIO, once                       a crash anywhere, then one of these
     power cut after call 7; in recovery: open #2: EIO, once     a crash there, then one of these
     repeat operation 0: * #4: killed                        over and over (harness.hygiene)
@@ -26,7 +27,7 @@ from harness.faults import AnyFault, Fault, parse
 from harness.hygiene import Repeated, parse_repeated
 from harness.rot import Damage, parse_damage
 
-__all__ = ["Given", "cut_text", "give"]
+__all__ = ["Given", "cut_text", "give", "killed_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Given:
         text: How it is written.
         guarantee: The promise that is judged with it.
         call: The failing call or full disk, if it is one.
+        killed: Calls after which a process dies before, if one does.
         at: Where the power is cut, in half calls; None for everywhere.
         repeated: The repetition, if it is one.
         damage: The damage, if it is rot.
@@ -48,10 +50,12 @@ class Given:
     at: int | None = None
     repeated: Repeated | None = None
     damage: Damage | None = None
+    killed: int | None = None
 
 
 _CUT: Final = r"power cut (?P<how>after|in the middle of) call (?P<call>\d+)"
 _BEFORE: Final = re.compile(rf"(?:{_CUT}; )?in recovery: (?P<fault>.*)", re.DOTALL)
+_KILLED: Final = re.compile(r"killed after call (\d+); afterwards: (.*)", re.DOTALL)
 _AFTER: Final = re.compile(rf"(?P<fault>.*); {_CUT}", re.DOTALL)
 
 
@@ -65,6 +69,15 @@ def cut_text(position: int) -> str:
     return f"power cut {'in the middle of' if position % 2 else 'after'} call {calls}"
 
 
+def killed_text(calls: int) -> str:
+    """Word that a process dies before the fault, as the beginning of its text.
+
+    Args:
+        calls: Calls that it made.
+    """
+    return f"killed after call {calls}; afterwards: "
+
+
 def give(text: str) -> Given:
     """Read a fault of any kind.
 
@@ -75,6 +88,12 @@ def give(text: str) -> Given:
         return Given(text, "integrity", damage=parse_damage(text))
     if text.startswith("repeat "):
         return Given(text, "hygiene", repeated=parse_repeated(text))
+    killed = _KILLED.fullmatch(text)
+    if killed is not None:
+        fault = _failing(killed[2])
+        if not isinstance(fault, Fault) or int(killed[1]) < 1:
+            raise UsageError(f"fault {text!r}: a call from the first on, and then a failing call")
+        return Given(text, "clean-failure", fault, killed=int(killed[1]))
     for guarantee, pattern in (("recovery", _BEFORE), ("clean-failure", _AFTER)):
         found = pattern.fullmatch(text)
         if found is not None:

@@ -99,6 +99,11 @@ class Amount:
         """Tell whether each failure is followed by another in what the store does about it."""
         return self.everything and not self.only and workload.name in _FEW_WORKLOADS
 
+    def kills(self, workload: Workload) -> bool:
+        """Tell whether a process is killed before the one in which a call fails."""
+        names = (*_FEW_WORKLOADS, _SMALLEST)
+        return self.everything and not self.only and workload.name in names
+
     def short_hygiene(self, workload: Workload) -> bool:
         """Tell whether only the most telling faults are repeated; all of them cost little."""
         return not self.everything and workload.name not in _FEW_WORKLOADS

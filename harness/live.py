@@ -34,6 +34,7 @@ __all__ = [
     "attempt",
     "images_of",
     "read_back",
+    "run_after_kill",
     "run_faulted",
     "run_sound",
     "seen_in",
@@ -277,10 +278,68 @@ def run_sound(recording: Recording) -> Faulted:
     return result
 
 
+def run_after_kill(
+    recording: Recording,
+    image: Image,
+    events: list[Event],
+    killed: int,
+    hooks: FaultHooks,
+    fault: AnyFault | None,
+) -> Faulted:
+    """Open a store after a kill, read, and write, with a fault; what raises is done once more.
+
+    Args:
+        recording: The run that was killed.
+        image: What memory held then.
+        events: The history up to there; added to, with calls counted on from there.
+        killed: Calls made up to there.
+        hooks: Inject the fault, and record.
+        fault: It; None for none.
+    """
+    result = Faulted(fault, events=events)
+    live = _Live(recording, hooks, fault, image, RESTART)
+    live.events = events
+    live.records, live.before = hooks.records, killed
+    todo = [Operation("open"), *(Operation("read", key) for key in live.keys)]
+    todo += [
+        Operation("write", key, value) for key, value in zip(live.keys, live.writes, strict=False)
+    ]
+    for operation in todo:
+        answer = live.perform(operation)
+        if hooks.fired and not result.fired:
+            if not hooks.complete:
+                break
+            result.fired, result.at, result.call = hooks.fired, hooks.at, hooks.struck
+            result.answer, result.before = answer, hooks.image
+            result.struck, result.ended = len(events) - 1, len(live.records)
+            hooks.clear()
+            if isinstance(answer, Raised):
+                answer = live.perform(operation, again=True)
+        if isinstance(answer, Raised) and operation.kind != "read":
+            break
+    result.records = list(live.records)
+    if fault is None:
+        result.struck, result.ended = len(events) - 1, killed + len(result.records)
+    else:
+        result.ended += killed
+    live.process.kill()
+    return result
+
+
 class _Live:
     """One store, on one machine."""
 
-    def __init__(self, recording: Recording, hooks: FaultHooks, fault: AnyFault | None) -> None:
+    before: int = 0
+    """Calls made before this machine started."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        hooks: FaultHooks,
+        fault: AnyFault | None,
+        image: Image | None = None,
+        restarts: int = 0,
+    ) -> None:
         self.subject = recording.subject
         self.keys = recording.workload.keys
         self.writes = follow_values(recording.subject, recording.workload)
@@ -288,8 +347,8 @@ class _Live:
         self.events: list[Event] = []
         full = fault if isinstance(fault, Full) else None
         self.machine = Machine(
-            recording.base,
-            seed=recording.seed,
+            recording.base if image is None else image,
+            seed=recording.seed + restarts,
             hooks=hooks,
             call_limit=CALLS_MAX,
             capacity_bytes=full.amount if full and full.unit == "bytes" else None,
@@ -310,14 +369,20 @@ class _Live:
             self.process.exit()
             self.process = self.machine.process()
         self.process.reset_calls()
-        invoked = len(self.records)
+        invoked = self.before + len(self.records)
         with watched(), active(self.process):
             answer = attempt(self.subject, lambda: self._call(operation))
         certain = not isinstance(answer, Raised) and not (
             again and operation.kind == "delete" and answer is MISSING
         )
         self.events.append(
-            Event(len(self.events), operation, invoked, len(self.records), certain=certain)
+            Event(
+                len(self.events),
+                operation,
+                invoked,
+                self.before + len(self.records),
+                certain=certain,
+            )
         )
         return answer
 

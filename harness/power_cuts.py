@@ -129,7 +129,7 @@ class PowerCuts:
         sound = run_sound(recording)
         # The kernel lives under a kill: what a new process reads at the end was looked at.
         self._durable = tuple(
-            model for model in models if model.order != "returned" and self._keeps(sound, model)
+            model for model in models if model.order != "returned" and self.keeps(sound, model)
         )
         self._atomic = tuple(model for model in models if self._untorn(sound, model))
 
@@ -154,16 +154,11 @@ class PowerCuts:
             At most one violation for each model.
         """
         found: dict[str, Broken] = {}
-        ends = ((run.struck + 1, run.ended), (len(run.events), len(run.records)))
-        for count, position in ends if at is None else ():
-            for lossy, kept, moved in self._traces(run, count, position):
-                for model in models:
-                    if model in self._durable and model.name not in found:
-                        broken = self._at_end(run, kept, moved, model)
-                        if broken is not None:
-                            found[model.name] = broken
-                            broken.blame = _believed(run) if lossy else None
-                            yield broken
+        if at is None:
+            kept_by = tuple(model for model in models if model in self._durable)
+            for broken in self.at_the_end(run, kept_by):
+                found[broken.profiles[0]] = broken
+                yield broken
         if not self._everywhere:
             return
         for lossy, kept, moved in self._traces(run, len(run.events), len(run.records)):
@@ -179,6 +174,30 @@ class PowerCuts:
                         broken.blame = _believed(run) if lossy else None
                         yield broken
                         break
+
+    def at_the_end(self, run: Faulted, models: tuple[Model, ...]) -> Iterator[Broken]:
+        """Cut the power when the operation had ended, and when all had.
+
+        Args:
+            run: The run; its fault has fired.
+            models: Those of the models under which nothing is lost without the fault.
+
+        Yields:
+            At most one violation for each model.
+        """
+        found: set[str] = set()
+        for count, position in (
+            (run.struck + 1, run.ended),
+            (len(run.events), len(run.records)),
+        ):
+            for lossy, kept, moved in self._traces(run, count, position):
+                for model in models:
+                    if model.name not in found:
+                        broken = self._at_end(run, kept, moved, model)
+                        if broken is not None:
+                            found.add(model.name)
+                            broken.blame = _believed(run) if lossy else None
+                            yield broken
 
     def _traces(
         self, run: Faulted, count: int, position: int
@@ -290,7 +309,7 @@ class PowerCuts:
             from_position=from_position if at is None else 0,
         )
 
-    def _keeps(self, sound: Faulted, model: Model) -> bool:
+    def keeps(self, sound: Faulted, model: Model) -> bool:
         """Tell whether everything acknowledged without a fault survives a power cut."""
         records, events = _effective(sound.records, sound.events)
         effects = derive(records, self._recording.base)

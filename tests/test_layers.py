@@ -39,6 +39,7 @@ ORDER = [
         "finding",
         "injected",
         "fault_in_recovery",
+        "fault_after_kill",
         "failing_calls",
         "injecting",
         "smallest",

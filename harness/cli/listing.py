@@ -36,6 +36,8 @@ _FAULTS: Final = {
     "once; then unlink #1: EIO, once",
     "fault, then power cut": "the power goes while the store deals with a failure, or at any time "
     "after: write #2: EIO, once; power cut after call 9",
+    "kill, then fault": "a process dies, a call of the next one fails and is tried again, then the "
+    "power goes: killed after call 3; afterwards: fsync #2: EIO, once",
     "fault during recovery": "a crash anywhere, and a failing call or a full disk in the recovery "
     "from it: in recovery: unlink #1: EIO, once; in recovery: disk: full at 8192 bytes",
     "rot": "stored bytes flipped, zeroed, garbled, stale, cut, deleted, appended to, or under "

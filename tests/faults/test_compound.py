@@ -1,6 +1,8 @@
 """Two faults at once: a call fails and then the power, or the power and then a call in recovery."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,27 @@ def test_a_process_that_dies_after_a_failed_sync_loses_nothing_that_memory_holds
     """The pages are marked clean, not gone: only a power cut shows what the disk never got."""
     outcome = checked("scenarios.zoo.fsync_retried:broken", "fsync #2: EIO, once", ("kill", "ext4"))
     assert {name for one in outcome.report.findings for name in one.profiles} == {"ext4"}
+
+
+EARLY = f"{Path(__file__).parent / 'settled_early.py'}:open_store"
+FIRST = Workload("first-write", (write("a", b"1"),))
+
+
+def test_a_process_dies_and_a_call_of_the_next_one_fails():
+    """A directory that a dead process made is not durable, and the next one's sync of it fails."""
+    amount = Amount(2000, compound=100)
+    clean = frozenset({"clean-failure"})
+    with rerouted(), quiet():
+        (one,) = inject(record(load(EARLY), FIRST), MODELS, clean, amount).candidates
+        sound = inject(record(load(REFERENCE), FIRST), MODELS, clean, amount)
+    text = one.reproduction.fault
+    # The sync of the parent, or the open that it needs: what follows is the same.
+    assert re.fullmatch(r"killed after call \d; afterwards: (open #3|fsync #1): EIO, once", text)
+    assert set(one.profiles) == {"btrfs", "posix"}
+    assert sound.candidates == []
+    assert sound.coverage["clean-failure"].faults > 200
+    # The text can be typed, shows it again, and is a finding that replays.
+    outcome = checked(EARLY, text, ("btrfs",))
+    (finding,) = outcome.report.findings
+    assert (finding.kind, finding.replays) == (one.kind, "10/10")
+    assert checked(REFERENCE, text, ("btrfs",)).report.findings == []

@@ -2,8 +2,13 @@
 
 A few small workloads stand for all, those that tell most first: a key overwritten with others
 there, one deleted and written again, a store made where not even its parents are, a first write
-cut short by crashes that the next opening has to clear away. Nothing is shrunk or replayed: the
-question is only whether the harness would say a word.
+cut short by crashes that the next opening has to clear away. Then several writers race, in every
+order with two preemptions. Nothing is shrunk or replayed: the question is only whether the harness
+would say a word.
+
+What is not about faults is asked last, of the modules that have it: what the reference promises
+about keys and modes, a kubelet's mode (whose findings have to stay as they are), and checkpoints
+with the three methods alone.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import Any
 from harness.errors import BaselineError, HarnessError
 from harness.history import record
 from harness.intercept import rerouted
+from harness.isolation.races import standing_races
 from harness.ops import Workload, delete, write
 from harness.oracle import GUARANTEES
 from harness.persistence import PROFILES as PROFILES_BY_NAME
@@ -25,6 +31,7 @@ from harness.subjects import load
 from harness.unit import Depth, run_unit
 from harness.workloads import value_of
 from tests.mutation.mutants import Mutant
+from tests.mutation.promises import promised
 
 __all__ = ["MODULES", "path_of", "tried"]
 
@@ -54,8 +61,11 @@ MANAGER_TRIALS = (
     ("hardened", Workload("delete", (delete("a"),), (write("a", b"1"),))),
 )
 
+KUBELETS = Workload("overwrite", (write("a", b"2"),), (write("a", b"1"),))
+DEEP_KUBELET = Depth(budget=120, mixed=False, faults=2000)
 SHALLOW = Depth(budget=120, mixed=False, faults=60)
 DEEP = Depth(budget=600, mixed=True, faults=2000, compound=120)
+RACED = Depth(budget=200, mixed=False, preemptions=2, cut=1, struck=0)
 PROFILES = ("posix", "kill")
 
 
@@ -85,7 +95,31 @@ def tried(mutant: Mutant | None, *, shallow: bool = False) -> str | None:
                 found = _checked(f"mutated:{name}", workload, depth)
                 if found is not None:
                     return found
-    return None
+        if shallow:
+            return None
+        for race in standing_races():
+            found = _checked("mutated:hardened" if of_manager else "mutated:filestore", race, RACED)
+            if found is not None:
+                return found
+        found = _kubelet() if of_manager else None
+    return found or promised(store)
+
+
+def _kubelet() -> str | None:
+    """Tell whether a kubelet's mode shows other weaknesses than it has."""
+    models = tuple(PROFILES_BY_NAME[profile] for profile in PROFILES)
+    shown = []
+    for name in ("mutated:kubelet", "harness.reference.subjects:kubelet"):
+        try:
+            result = run_unit(
+                load(name), KUBELETS, models, frozenset(GUARANTEES), DEEP_KUBELET, seed=0
+            )
+        except BaselineError:
+            return "baseline"
+        shown.append(
+            {(one.guarantee, one.kind, *one.profiles.items()) for one in result.candidates}
+        )
+    return None if shown[0] == shown[1] else "other findings in a kubelet's mode"
 
 
 def _checked(name: str, workload: Workload, depth: Depth) -> str | None:
@@ -140,3 +174,7 @@ def _subjects(store: Any, made: dict[str, ModuleType]) -> None:
     # In a directory whose parents are to be made, too.
     store.nested = Factory("nested", lambda d: files(f"{d}/a/b"), (KeyNotFoundError,))
     store.hardened = ManagerFactory("hardened", manager, (CheckpointNotFoundError,))
+    store.kubelet = ManagerFactory(
+        "kubelet", lambda d: manager(d, "kubelet"), (CheckpointNotFoundError,)
+    )
+    store.FileStore, store.CheckpointManager = files, manager
