@@ -87,9 +87,13 @@ def after(site: Site, *, file: bool = False, directory: bool = False) -> Change:
 
     def change(recording: Recording) -> Changed | None:
         result: Changed = []
+        sites = Sites(recording.records, recording.given)
         for number, one in enumerate(_calls(recording), 1):
             result.append((one, number))
-            if _acts(one, site):
+            giver = sites.giver(one) if file and isinstance(one, Write) else None
+            if _acts(one, site) or (
+                giver is not None and (giver.file, giver.line) == (site.file, site.line)
+            ):
                 new = (_file(one) if file else []) + (_directories(one) if directory else [])
                 result += [(sync, number) for sync in new]
         return result if len(result) > len(_calls(recording)) else None
@@ -277,8 +281,14 @@ def edited(recording: Recording, change: Change) -> Recording | None:
     def event(one: Event) -> Event:
         return replace(one, invoked=position(one.invoked), returned=position(one.returned))
 
+    # Where a buffered file was given its bytes stays known, under the call's new number.
+    given = {
+        number: recording.given[one.i]
+        for number, (one, _) in enumerate(made, 1)
+        if one.i in recording.given
+    }
     result = replace(
-        recording, records=list(records), events=[event(e) for e in recording.events], given={}
+        recording, records=list(records), events=[event(e) for e in recording.events], given=given
     )
     try:
         ours, theirs = _explorer(recording.records, recording), _explorer(result.records, result)

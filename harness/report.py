@@ -112,12 +112,15 @@ class Fix(msgspec.Struct, kw_only=True):
             the changed subject was run; null: not tried.
         violations_before: Crash states that broke the guarantee.
         violations_after: The same with the change; null if not tried.
+        together: Changes of other findings that have to be made as well, where no single change
+            leaves nothing broken; both counts are then with those made.
     """
 
     change: str
     verified: Literal["trace", "rerun"] | None
     violations_before: int
     violations_after: int | None
+    together: list[str] = msgspec.field(default_factory=list)
 
 
 class FindingRecord(msgspec.Struct, kw_only=True):

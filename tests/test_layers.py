@@ -52,6 +52,8 @@ ORDER = [
         "pasted",
         "shrink",
         "edits",
+        "proposals",
+        "together",
         "fix",
         "story",
         "scene",

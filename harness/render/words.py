@@ -221,13 +221,14 @@ def fix_words(finding: FindingRecord) -> str | None:
     fix = finding.fix
     if fix is None:
         return None
-    tried = (
-        "not tried yet"
-        if fix.verified is None
-        else f"proven by {fix.verified}: {fix.violations_before} violations before, "
-        f"{fix.violations_after} after"
-    )
-    return f"{fix.change} ({tried})"
+    if fix.verified is None:
+        return f"{fix.change} (not proven)"
+    many = "s" * (fix.violations_before != 1)
+    counts = f"{fix.violations_before} violation{many} before, {fix.violations_after} after"
+    if not fix.together:
+        return f"{fix.change} (proven by {fix.verified}: {counts})"
+    others = "; ".join(fix.together)
+    return f"{fix.change} (proven by {fix.verified} together with: {others}. {counts})"
 
 
 def seen_words(finding: FindingRecord) -> str:

@@ -95,7 +95,7 @@ def test_a_report_of_one_finding_reads_as_a_story():
         "   lost       data 0..5000 (trace #2)\n"
         "   observed   5000 zero bytes\n"
         "   allowed    b'old' or b'x'... 5000 bytes\n"
-        "   fix        sync (not tried yet)\n"
+        "   fix        sync (not proven)\n"
         "   seen       in 1 crash state, under ext4, xfs; replayed 10/10\n"
         "   repeat     harness replay out/atomicity-0123abcd.repro.json\n"
         "\n"

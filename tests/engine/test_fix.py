@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.runner import Plan, check
@@ -64,3 +66,61 @@ def test_what_no_change_of_calls_mends_is_not_called_proven() -> None:
 def test_what_one_change_mends_is_one_finding() -> None:
     # An in-place overwrite shows from three of its lines: made, half written, cut too early.
     assert len(fixes("scenarios.zoo.overwrite_keeps_old_tail:broken", "atomicity")) == 1
+
+
+NAIVE = """
+import os
+
+
+class Notes:
+    def __init__(self, directory):
+        self.directory = directory
+        os.makedirs(directory, exist_ok=True)
+
+    def write(self, key, value):
+        path = os.path.join(self.directory, key)
+        with open(path + ".tmp", "wb") as file:
+            file.write(value)
+        os.replace(path + ".tmp", path)
+
+    def read(self, key):
+        with open(os.path.join(self.directory, key), "rb") as file:
+            return file.read()
+
+    def delete(self, key):
+        os.remove(os.path.join(self.directory, key))
+
+    def list(self):
+        return [name for name in os.listdir(self.directory) if not name.endswith(".tmp")]
+"""
+
+
+def test_each_of_several_missing_syncs_is_proven_with_the_others(tmp_path: Path) -> None:
+    # No single sync leaves nothing broken here: file, name and directory all lack one.
+    store = tmp_path / "notes.py"
+    store.write_text(NAIVE)
+    plan = Plan(
+        subject=f"{store}:Notes",
+        effort="quick",
+        guarantees=("durability",),
+        profiles=("xfs", "posix"),
+    )
+    found = {
+        finding.fix.change: finding.fix
+        for finding in check(plan).report.findings
+        if finding.fix is not None
+    }
+    file, name, directory, gone = (
+        "fsync the file before notes.py:14",
+        "fsync the directory after notes.py:14",
+        "fsync the directory after notes.py:8",
+        "fsync the directory after notes.py:21",
+    )
+    assert set(found) == {file, name, directory, gone}
+    for change, fix in found.items():
+        assert fix.verified == "trace"
+        assert fix.violations_before > 0
+        assert fix.violations_after == 0
+        assert set(fix.together) == (
+            {file, name, directory} - {change} if change != gone else set()
+        )
