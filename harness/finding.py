@@ -86,7 +86,7 @@ class Raced(msgspec.Struct, kw_only=True, frozen=True):
         cut: Whether the machine loses power, as ``crash`` says.
         recovering: The order in which two processes then recover at once, if it takes that.
         timeline: The same told as turns.
-        cycle: Who waits for whom, in a deadlock.
+        cycle: Who waits for whom, in a deadlock or a livelock.
     """
 
     mode: Literal["processes", "threads"]
@@ -222,7 +222,7 @@ class Candidate:
     def _sort(self) -> str:
         if self.guarantee == "isolation":
             # What one line leaves open shows in many ways; waiting for ever is another matter.
-            return "deadlock" if self.kind == "deadlock" else "race"
+            return "deadlock" if self.kind in ("deadlock", "livelock") else "race"
         torn = self.cause != "lost" and self.guarantee in ("atomicity", "durability")
         return "torn" if torn else self.kind
 

@@ -7,7 +7,8 @@ et al., *Eraser*, TOCS 1997). To blame is, in this order:
 1. a lock that does not lock: two writers each hold what they take for the same lock, because one of
    them removed the file of it (blamed), or because it is a record lock, which belongs to the
    process and keeps no thread of it out (blamed: who took it second);
-2. in a deadlock, whoever takes the locks in another order than the first writer does;
+2. where somebody died, the lock file that it made, if others wait for that file to go;
+   in a deadlock, whoever takes the locks in another order than the first writer does;
 3. of the two sides of the conflict the one that held no lock, if the other held one;
 4. else the side whose turn was cut: it acted on what it had read, or written, before others ran.
 
@@ -26,7 +27,9 @@ from harness.linear import Done
 from harness.oracle import Violation
 from harness.subjects import Raised
 
-__all__ = ["Blame", "blame", "turns"]
+__all__ = ["LEFT_BEHIND", "Blame", "blame", "turns"]
+
+LEFT_BEHIND: Final = "makes a lock file, which stays when its holder dies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ _BARE: Final = "holds no lock while others rely on it"
 
 def blame(run: Run, violation: Violation) -> Blame:
     """Find the line to blame for what an interleaving breaks."""
+    left = _left_behind(run)
+    if left is not None:
+        return left
     if run.stuck is not None and run.detail.waiting:
         first, *others = sorted(run.detail.waiting, key=lambda step: step.writer)
         return Blame(
@@ -105,6 +111,26 @@ def blame(run: Run, violation: Violation) -> Blame:
         return Blame(failed, other, _STALE)
     why = _BARE if other.held and not mine.held else _STALE
     return Blame(mine, other, why, inner=mine.operation in opening)
+
+
+def _left_behind(run: Run) -> Blame | None:
+    """Find the lock file of a dead writer that the living still wait for, or fail at."""
+    if not run.killed:
+        return None
+    last: dict[int, Step] = {}
+    for step in run.steps:
+        if step.exclusive and not step.changes and step.writer not in run.killed:
+            last[step.writer] = step
+    for wanting in last.values():
+        for step in reversed(run.steps):
+            if (
+                step.exclusive
+                and step.changes
+                and step.writer in run.killed
+                and set(step.names) & set(wanting.names)
+            ):
+                return Blame(step, wanting, LEFT_BEHIND)
+    return None
 
 
 def _failed(run: Run, violation: Violation) -> Step | None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from harness.diagnose import Site
 from harness.finding import Candidate, Raced
+from harness.isolation.blame import LEFT_BEHIND
 
 __all__ = ["race_fault", "race_remedy", "race_summary"]
 
@@ -44,7 +45,7 @@ def race_summary(found: Candidate, place: Callable[[Site], str]) -> str:
     """Say in a sentence or two what breaks and why."""
     raced = found.reproduction.race
     assert raced is not None
-    if found.kind == "deadlock":
+    if found.kind in ("deadlock", "livelock"):
         at = "" if found.culprit is None else f"{place(found.culprit)} {found.cause}. "
         return f"{at}Nobody gets on: {raced.cycle}."
     if raced.cut and raced.recovering is None:
@@ -66,7 +67,9 @@ def race_remedy(found: Candidate) -> str:
     if culprit is None:
         return "let one lock cover each operation as a whole"
     at = f"{Path(culprit.file).name}:{culprit.line}"
-    if found.kind == "deadlock":
+    if found.cause == LEFT_BEHIND:
+        return f"take a flock, which ends with its holder, instead of making a file at {at}"
+    if found.kind in ("deadlock", "livelock"):
         return f"take the locks in the same order everywhere, at {at} too"
     if "record lock" in found.cause:
         return f"take a flock, or a threading.Lock besides, at {at}"

@@ -1,52 +1,66 @@
-"""A lock that is a file made with O_EXCL: its holder dies, and nobody ever gets in again."""
+"""A lock is a file that must not exist yet. Its holder dies, and nobody ever gets the lock again."""
 
-import errno
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import EVERY, Bug, Store
+from scenarios.zoo._base import EVERY, Bug, Store, read_file, unseal
 
 __all__ = ["BUG", "broken", "fixed"]
 
 BUG = Bug(
     name="lock_file_left_behind",
-    guarantee="recovery",
+    guarantee="isolation",
     profiles=EVERY,
     held=(),
-    kind="stale lock",
-    culprit="os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))",
-    fix="Take a flock on a file that stays: the kernel drops it with its holder.",
-    issue="the stale .lock file of every tool that has one; git's index.lock the best known",
-    since=2,
+    kind="lock outlives its holder",
+    culprit="descriptor = os.open(self.path(_LOCK), _EXCLUSIVE, 0o600)",
+    fix="Take a flock: the kernel drops it when its holder dies.",
+    issue="filelock SoftFileLock and git's index.lock: left behind by a kill, removed by hand",
+    since=5,
+    also={"hygiene": EVERY},
 )
 
+_LOCK = ".lock-file"
+_EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_PAUSE_SECONDS = 0.05
 
-class _Broken(Store):
+
+class _Unlocked(Store):
+    """Reads without a lock: a rename replaces values at once."""
+
+    def read(self, key: str) -> bytes:
+        return unseal(key, read_file(self.path(key)))
+
+    def list(self) -> Iterable[str]:
+        return [name for name in os.listdir(self.directory) if not name.startswith(".")]
+
+
+class _Broken(_Unlocked):
     @contextmanager
-    def locked(self, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-        if how == fcntl.LOCK_SH:  # values are replaced by rename: reading needs no lock
-            yield
-            return
-        lock = self.path(".lock")
-        try:
-            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # culprit
-        except FileExistsError:
-            raise OSError(errno.EAGAIN, "another process is using the store", lock) from None
+    def locked(self, how: int = 0) -> Iterator[None]:
+        del how
+        while True:
+            with suppress(FileExistsError):
+                descriptor = os.open(self.path(_LOCK), _EXCLUSIVE, 0o600)  # culprit
+                break
+            time.sleep(_PAUSE_SECONDS)
         try:
             yield
         finally:
-            os.unlink(lock)
+            os.close(descriptor)
+            os.unlink(self.path(_LOCK))
 
 
-@declares(single_writer=True)
+@declares(guarantees=("atomicity", "durability", "listing", "isolation"))
 def broken(directory: str) -> Store:
-    """Open the store whose lock outlives its holder."""
+    """Open the store that a dead writer locks for ever."""
     return _Broken(directory)
 
 
+@declares(guarantees=("atomicity", "durability", "listing", "isolation"))
 def fixed(directory: str) -> Store:
-    """Open the store whose lock does not."""
-    return Store(directory)
+    """Open the store whose lock ends with its holder."""
+    return _Unlocked(directory)

@@ -29,11 +29,12 @@ BUGS = [
     if bug.since == 5 and bug.guarantee == "isolation" and (FULL or bug.name in SOME)
 ]
 # Deeper than a quick look goes.
-DEEP = ("lock_file_removed", "sweep_takes_live_file")
+DEEP = ("lock_file_left_behind", "lock_file_removed", "sweep_takes_live_file")
 
 SHORTEST = {
     "check_then_create": "B*2 A*6 B*1",
     "list_trips_over_delete": "B*5 A*11 B*2",
+    "lock_file_left_behind": "A*7 !A",
     "lock_file_removed": "B*5 A*23 B*14 A*9",
     "locks_in_opposite_order": "A*8 B+",
     "lost_update": "A*7 B+",

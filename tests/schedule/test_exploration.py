@@ -60,14 +60,29 @@ def history(found):
         and other.operation.kind not in ("open", "close")
         and one.operation.key == other.operation.key
     )
-    return tuple(places), order, tree(found.image), str(found.stuck)
+    return tuple(places), order, tree(found.image), waits(found.stuck)
+
+
+def waits(stuck):
+    """Who waits for ever, and how; of a livelock not where in its round it was cut off."""
+    if stuck is None or stuck.kind != "livelock":
+        return str(stuck)
+    return stuck.kind, tuple(sorted(wait.partition(" ")[0] for wait in stuck.waits))
 
 
 def everything(subject, workload, **options):
     """What an exploration shows: histories with answers and disks, and disks on the way."""
     cuts = []
     search = Exploration(subject, workload, budget=100_000, hooks=lambda: Cuts(cuts), **options)
-    found = {history(one) for one in search if one.complete}
+    found = set()
+    for one in search:
+        if one.complete:
+            found.add(history(one))
+        if one.stuck is not None and one.stuck.kind == "livelock":
+            # Round and round on one disk: how often is a matter of where that was cut off.
+            run = cuts[-1]
+            while len(run) > 1 and run[-1][0] == run[-2][0]:
+                run.pop()
     return found, {cut for run in cuts for cut in run}, search
 
 
