@@ -51,7 +51,9 @@ _EFFORTS: Final[dict[str, _EffortTable]] = {
     ),
     "thorough": _EffortTable(
         drawn=60,
-        depth=Depth(budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=1),
+        depth=Depth(
+            budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=2, samples=50
+        ),
     ),
 }
 

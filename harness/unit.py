@@ -43,6 +43,7 @@ class Depth:
         preemptions: Interruptions of a writer in a race; see `harness.isolation.racing.Bounds`.
         cut: The same where the power is cut.
         struck: The same where a writer is killed or a call fails; None for neither.
+        samples: Schedules of a race drawn beyond that.
     """
 
     budget: int
@@ -53,6 +54,7 @@ class Depth:
     preemptions: int = 2
     cut: int = 1
     struck: int | None = 0
+    samples: int = 0
 
 
 @dataclass(slots=True)
@@ -200,7 +202,7 @@ def _raced(
 ) -> UnitResult:
     """Judge a race."""
     result = UnitResult()
-    bounds = Bounds(depth.preemptions, depth.cut, depth.struck, depth.budget)
+    bounds = Bounds(depth.preemptions, depth.cut, depth.struck, depth.budget, samples=depth.samples)
     meter.begin("in turns", 0, 1)
     with rerouted(), quiet(race.stored_bytes):
         found = judge_race(

@@ -69,7 +69,7 @@ class Bounds:
         most = f"{self.preemptions} preemption{'s' * (self.preemptions != 1)}"
         return (
             f"every schedule with at most {most}; power cuts in those with at most {self.cut}; "
-            f"{kills}"
+            f"{kills}{f'; {self.samples} drawn with more' * (self.samples > 0)}"
         )
 
 

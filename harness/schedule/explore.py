@@ -33,7 +33,11 @@ to the order of independent turns, is a state of a run: a power cut at each turn
 touch any object of the store: nothing is pruned but prefixes that are equal.
 
 **What is not varied**: the moment at which a sleeper wakes beyond its first sleeps in a row, which
-reads the clock, and in which order independent turns appear in the trace. Time grows linearly with
+reads the clock; after how many rounds a livelock is cut off; and in which order independent turns
+appear in the trace. With ``crashes`` all calls that change the disk keep their order, so each order
+of changes that any schedule makes is in some trace, and with it each crash state after a call. A
+write torn in the middle is seen with whoever had returned in the run that made it; another who was
+about to return then, after only having looked, counts as not yet returned. Time grows linearly with
 the classes, memory with the classes met (about 1 KiB each); `budget` bounds both.
 
 **Counts.** Because every class met keeps its choices, the number of schedules within the bound is
@@ -253,8 +257,8 @@ class Exploration:
         budget: Runs to take at most.
         samples: Runs by random priorities (PCT) where the budget, or the bound, left some out.
         hooks: Makes, for each run, who else looks on and may inject faults.
-        crashes: Whether crash states on the way are looked at: then calls that make something
-            durable keep their order among those that change something.
+        crashes: Whether crash states on the way are looked at: then calls that change something
+            keep their order, among each other and among those that make something durable.
         prune: Switch the pruning off, to test it.
         look: Looks at the machine where a run has come to its end; see
             `harness.schedule.run.run_policy`.

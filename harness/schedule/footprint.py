@@ -69,7 +69,8 @@ def footprint(
         details: What `Hooks.before` was told.
         shared: Whether other writers are threads of the same process.
         crashes: Whether the crash states on the way are looked at too: then a call that makes
-            something durable does not commute with one that changes something.
+            something durable does not commute with one that changes something, nor do two that
+            change something: a journal that loses one of them loses what came after it.
     """
     touched = _Touched(process)
     shape = CALLS[call]

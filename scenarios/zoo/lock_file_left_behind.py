@@ -1,4 +1,4 @@
-"""A lock is a file that must not exist yet. Its holder dies, and nobody ever gets the lock again."""
+"""A lock is a file that must not exist yet. Its holder dies, and nobody ever gets it again."""
 
 import os
 import time
