@@ -37,7 +37,7 @@ from harness.schedule import Run as Turns
 from harness.schedule import Schedule
 from harness.subjects import Raised, Subject
 
-__all__ = ["Bounds", "RaceResult", "judge_race", "prepared", "violations_of"]
+__all__ = ["Bounds", "RaceResult", "judge_race", "lock_left", "prepared", "violations_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ class _Race:
             if not killed.killed or not killed.complete:
                 continue
             for violation in self.violations(killed):
-                if killed.cycle is not None or _lock_left(killed, violation):
+                if killed.cycle is not None or lock_left(killed, violation):
                     self.found(killed, violation)
                     stuck += 1
                     if stuck >= _STUCK_MAX:
@@ -374,7 +374,7 @@ _STUCK_MAX: Final = 3
 """Runs in which a dead writer keeps the living out, after which no more are tried."""
 
 
-def _lock_left(run: Run, violation: Violation) -> bool:
+def lock_left(run: Run, violation: Violation) -> bool:
     """Tell whether an operation gave up at a lock file that a dead writer had made."""
     done = next((one for one in run.history if one.number == violation.concerns), None)
     if done is None or not isinstance(done.answer, Raised):

@@ -94,6 +94,24 @@ class Stage:
         run.again = lambda: self._detail(found, notes)
         return run
 
+    def draw(self, policy: Policy) -> Run:
+        """Run once, and note no more than a judge needs: what else is asked, a second run tells.
+
+        Args:
+            policy: What decides.
+        """
+        with rerouted(), Carriers() as carriers:
+            found, _ = run_policy(
+                self.subject,
+                self._workload,
+                policy,
+                carriers,
+                base=self.base,
+                seed=self.seed,
+                look=self._look,
+            )
+        return self._told(found, None)
+
     def explore(
         self,
         preemptions: int,

@@ -98,16 +98,28 @@ class _One:
                 return self._steps.send(well)
             if not well:
                 return None  # it does not see again what it saw: kept as it is
-            self._steps = smaller(plan, None if isinstance(outcome, Death) else self._few(outcome))
+            if isinstance(outcome, Death):
+                self._steps = smaller(plan)
+            else:
+                self._steps = smaller(
+                    plan,
+                    self._few(outcome.chains, {*outcome.plain, *_all(outcome.orders)}),
+                    self._few(outcome.orders, {*outcome.plain, *_all(outcome.chains)}),
+                )
             return next(self._steps)
         except StopIteration as end:
             found = self._found or msgspec.UNSET
             self.result = msgspec.structs.replace(end.value, found=found)
             return None
 
-    def _few(self, tried: Tried) -> list[int]:
-        """Choose few chains that together saw what the plan is kept for."""
-        rounds = [(str(number), signs, 1) for number, signs in tried.chains.items()]
-        wanted = {sign for _, signs, _ in rounds for sign in signs} & self._wanted
-        left = [(name, sorted(wanted.intersection(signs)), cost) for name, signs, cost in rounds]
-        return sorted(int(one.key) for one in cover(left, tried.plain))
+    def _few(self, seen: dict[int, list[int]], elsewhere: set[int]) -> list[int]:
+        """Choose few chains, or orders, that together saw what the plan is kept for."""
+        left = [
+            (str(number), sorted(self._wanted.intersection(signs)), 1)
+            for number, signs in seen.items()
+        ]
+        return sorted(int(one.key) for one in cover(left, elsewhere))
+
+
+def _all(seen: dict[int, list[int]]) -> set[int]:
+    return {sign for signs in seen.values() for sign in signs}

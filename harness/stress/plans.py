@@ -9,6 +9,7 @@ and Python version.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -23,6 +24,7 @@ __all__ = [
     "CHAINED",
     "FEATURES",
     "PLAN_SCHEMA",
+    "RacePlan",
     "RoundPlan",
     "Step",
     "Traits",
@@ -30,6 +32,7 @@ __all__ = [
     "dump_plan",
     "honest",
     "load_plan",
+    "operations_in",
     "plan_cost",
     "plan_id",
     "portable",
@@ -53,6 +56,7 @@ FEATURES: Final[dict[str, str]] = {
     "faults": "each system call of a short history fails once",
     "rot": "stored bytes are damaged",
     "repetition": "the same crash, or failure, over and over",
+    "several-writers": "2 to 4 writers at once, in random orders, killed and losing power",
 }
 """What a round can have, each with what it means."""
 
@@ -64,6 +68,8 @@ _SIZE_HUGE: Final = 200_000
 _KEYS: Final = ("a", "b", "c1", "d-2", "e.3", "long-name-of-a-key.0", "z9", "m_1", "k")
 _FIRST_VALUE: Final = 1
 _LONG: Final = (10, 40)
+_WRITERS_MAX: Final = 4
+_RACING_ONE_IN: Final = 3
 _MANY: Final = 4
 
 
@@ -71,16 +77,39 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One operation of a plan.
 
     Attributes:
-        op: write, delete, sync or reopen.
-        key: Of a write or a delete.
+        op: write, delete, sync or reopen; read and list, where there are several writers.
+        key: Of a write, a delete or a read.
         value: Number of the value written: different numbers, different bytes.
         size: Its bytes.
     """
 
-    op: Literal["write", "delete", "sync", "reopen"]
+    op: Literal["write", "delete", "sync", "reopen", "read", "list"]
     key: str | None = None
     value: int = 0
     size: int = 0
+
+
+class RacePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What several writers do at once.
+
+    Attributes:
+        mode: Processes on one directory, or threads on one open store.
+        writers: What each does.
+        orders: How many orders to draw.
+        only: Numbers of those that are drawn; none for all of them.
+    """
+
+    mode: Literal["processes", "threads"]
+    writers: list[list[Step]]
+    orders: int
+    only: list[int] | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def drawn_orders(self) -> list[int]:
+        """Numbers of the orders to draw."""
+        if isinstance(self.only, list):
+            return [number for number in self.only if number < self.orders]
+        return list(range(self.orders))
 
 
 class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +127,7 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
         budget: Crash states visited in one walk.
         only: Numbers of the chains that are drawn; none for all of them. A plan made smaller needs
             few.
+        race: What several writers do, on what the setup leaves.
         found: Causes it found when it was put into a corpus, where it stays for them.
     """
 
@@ -112,6 +142,7 @@ class RoundPlan(msgspec.Struct, frozen=True, kw_only=True):
     chains: int
     budget: int
     only: list[int] | msgspec.UnsetType = msgspec.UNSET
+    race: RacePlan | msgspec.UnsetType = msgspec.UNSET
     found: list[str] | msgspec.UnsetType = msgspec.UNSET
 
     @property
@@ -156,6 +187,8 @@ class Traits:
             found.append("rot")
         if "hygiene" in judged:
             found.append("repetition")
+        if "isolation" in judged:
+            found.append("several-writers")
         return [name for name in FEATURES if name in found]
 
 
@@ -169,9 +202,12 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
     """
     chooser = SeededChooser(f"stress/{seed}/{number}")
     possible = traits.possible()
-    on = {name for name in possible if chooser.integer(0, 1)}
+    on = {name for name in possible if name != "several-writers" and chooser.integer(0, 1)}
     doing = [name for name in ("crash", "chain", "faults", "rot", "repetition") if name in possible]
-    if not on & set(doing):
+    racing = SeededChooser(f"stress/{seed}/{number}/writers")
+    if "several-writers" in possible and (not doing or racing.integer(1, _RACING_ONE_IN) == 1):
+        on.add("several-writers")
+    if doing and not on & set(doing):
         on.add(chooser.pick(doing))
     if on & set(CHAINED):
         on.add("chain")
@@ -216,6 +252,38 @@ def draw_round(traits: Traits, seed: int, number: int) -> RoundPlan:
         operations=steps(chooser.integer(low, high), only_writes=False),
         chains=chooser.integer(20, 60) if "chain" in on else 0,
         budget=chooser.pick((100, 300, 600)),
+        race=(
+            _race(racing, traits, keys, on, numbers) if "several-writers" in on else msgspec.UNSET
+        ),
+    )
+
+
+def _race(
+    chooser: SeededChooser, traits: Traits, keys: list[str], on: set[str], numbers: Iterator[int]
+) -> RacePlan:
+    """Draw what several writers do: mostly to one key, where they get into each other's way."""
+    low, high = (2, 5) if "long-history" in on else (1, 2)
+    lists = "listing" in traits.judged
+
+    def step() -> Step:
+        kind = chooser.integer(0, 11)
+        key = keys[0] if chooser.integer(0, 2) else chooser.pick(keys)
+        if kind == 11 and lists:  # noqa: PLR2004 - one in twelve
+            return Step("list")
+        if kind > 8:  # noqa: PLR2004
+            return Step("read", key)
+        if kind > (4 if "deletes" in on else 7):
+            return Step("delete", key)
+        size = _size(chooser, big="big-values" in on) if traits.sized else 0
+        return Step("write", key, next(numbers), size)
+
+    return RacePlan(
+        mode=chooser.pick(("processes", "threads")),
+        writers=[
+            [step() for _ in range(chooser.integer(low, high))]
+            for _ in range(chooser.integer(2, _WRITERS_MAX))
+        ],
+        orders=chooser.integer(10, 30),
     )
 
 
@@ -240,22 +308,32 @@ def workload_of(plan: RoundPlan, values: list[bytes]) -> Workload:
         plan: The plan.
         values: The subject's own, where it accepts only some.
     """
+    return Workload(
+        f"round-{plan.round}",
+        operations_in(plan.operations, values),
+        operations_in(plan.setup, values),
+    )
 
-    def made(steps: list[Step]) -> tuple[Operation, ...]:
-        found = []
-        for step in steps:
-            if step.op == "write":
-                value = (
-                    values[step.value % len(values)] if values else value_of(step.value, step.size)
-                )
-                found.append(write(step.key or "", value))
-            elif step.op == "delete":
-                found.append(delete(step.key or ""))
-            else:
-                found.append(reopen() if step.op == "reopen" else Operation("sync"))
-        return tuple(found)
 
-    return Workload(f"round-{plan.round}", made(plan.operations), made(plan.setup))
+def operations_in(steps: Iterable[Step], values: list[bytes]) -> tuple[Operation, ...]:
+    """Make operations of steps.
+
+    Args:
+        steps: The steps.
+        values: The subject's own, where it accepts only some.
+    """
+    found = []
+    for step in steps:
+        if step.op == "write":
+            value = values[step.value % len(values)] if values else value_of(step.value, step.size)
+            found.append(write(step.key or "", value))
+        elif step.op == "delete":
+            found.append(delete(step.key or ""))
+        elif step.op == "reopen":
+            found.append(reopen())
+        else:
+            found.append(Operation(step.op, step.key))
+    return tuple(found)
 
 
 def dump_plan(plan: RoundPlan) -> bytes:
@@ -264,11 +342,23 @@ def dump_plan(plan: RoundPlan) -> bytes:
     lines = []
     for name, value in document.items():
         if name in ("setup", "operations") and value:
-            steps = ",\n    ".join(msgspec.json.encode(one).decode() for one in value)
-            lines.append(f'  "{name}": [\n    {steps}\n  ]')
+            lines.append(f'  "{name}": {_listed(value, 4)}')
+        elif name == "race":
+            writers = ",\n      ".join(_listed(steps, 8) for steps in value.pop("writers"))
+            rest = msgspec.json.encode(value).decode()[1:-1]
+            lines.append(
+                f'  "race": {{\n    "writers": [\n      {writers}\n    ],\n    {rest}\n  }}'
+            )
         else:
             lines.append(f'  "{name}": {msgspec.json.encode(value).decode()}')
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _listed(steps: list[object], indent: int) -> str:
+    """Write a step a line."""
+    inner, outer = " " * indent, " " * (indent - 2)
+    lines = f",\n{inner}".join(msgspec.json.encode(one).decode() for one in steps)
+    return f"[\n{inner}{lines}\n{outer}]"
 
 
 def plan_id(plan: RoundPlan) -> str:
@@ -281,6 +371,9 @@ def plan_cost(plan: RoundPlan) -> int:
     """Estimate what a round costs, to divide rounds evenly."""
     calls = 6 * (len(plan.operations) + 1) + sum(step.size for step in plan.operations) // 4096
     heavy = sum(name in plan.features for name in _COSTLY)
+    race = plan.race if isinstance(plan.race, RacePlan) else None
+    if race is not None:
+        calls += 6 * len(race.drawn_orders) * (sum(map(len, race.writers)) + len(race.writers))
     return calls * (heavy + 1) + len(plan.drawn_chains) * (len(plan.operations) + 4)
 
 
@@ -301,8 +394,10 @@ def portable(subject: str) -> str:
 
 def honest(plan: RoundPlan) -> RoundPlan:
     """Drop features of the history that a plan has no more, made smaller as it is."""
-    steps = [*plan.setup, *plan.operations]
-    kinds = {step.op for step in plan.operations}
+    race = [] if not isinstance(plan.race, RacePlan) else plan.race.writers
+    raced = [step for steps in race for step in steps]
+    steps = [*plan.setup, *plan.operations, *raced]
+    kinds = {step.op for step in (*plan.operations, *raced)}
     keys = {step.key for step in steps if step.key is not None}
     false = {
         "long-history": len(plan.operations) < _LONG[0],
@@ -323,11 +418,15 @@ def load_plan(data: bytes, name: str) -> RoundPlan:
     """
     try:
         plan = msgspec.json.decode(data, type=RoundPlan)
-        for step in (*plan.setup, *plan.operations):
-            if step.op in ("write", "delete") and not step.key:
+        race = plan.race if isinstance(plan.race, RacePlan) else None
+        writers = [] if race is None else race.writers
+        for step in (*plan.setup, *plan.operations, *(one for each in writers for one in each)):
+            if step.op in ("write", "delete", "read") and not step.key:
                 raise msgspec.ValidationError(f"a {step.op} without a key")
             if not 0 <= step.size <= 1 << 26:
                 raise msgspec.ValidationError(f"a value of {step.size} bytes")
+        if ("several-writers" in plan.features) is (race is None) or not all(writers):
+            raise msgspec.ValidationError("several writers without what they do")
         unknown = set(plan.features) - set(FEATURES)
         if unknown:
             raise msgspec.ValidationError(f"unknown feature {min(unknown)!r}")

@@ -106,12 +106,14 @@ class Tried:
         found: Causes.
         plain: What it saw without its chains.
         chains: What each chain saw.
+        orders: What each order of several writers saw.
     """
 
     signs: list[int]
     found: list[str]
     plain: list[int]
     chains: dict[int, list[int]]
+    orders: dict[int, list[int]]
 
 
 class FoundFile(msgspec.Struct):
@@ -267,14 +269,18 @@ class Stress:
 
     @cached_property
     def judged(self) -> tuple[str, ...]:
-        """The guarantees that rounds can put to the test: a round has one writer.
+        """The guarantees that rounds can put to the test.
 
         Raises:
             UsageError: None is left.
         """
-        found = tuple(name for name in self.plan.judged if name != RACED)
+        alone = self.plan.loaded.single_writer
+        found = tuple(name for name in self.plan.judged if name != RACED or not alone)
         if not found:
-            raise UsageError(f"stress has no rounds about {RACED}; harness check judges it")
+            raise UsageError(
+                f"subject {self.plan.subject}: it declares a single writer, so stress has no "
+                f"rounds about {RACED}; name another guarantee"
+            )
         return found
 
     @cached_property

@@ -30,6 +30,7 @@ _TESTS = {
     "faults": ("clean-failure",),
     "rot": ("integrity",),
     "repetition": ("hygiene",),
+    "several-writers": ("isolation",),
 }
 """What each other feature can put to the test."""
 

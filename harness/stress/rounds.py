@@ -11,13 +11,14 @@ from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.history import Recording, record
 from harness.intercept import rerouted
-from harness.oracle import INJECTED
+from harness.oracle import INJECTED, RACED
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.stress.chains import draw_chains
-from harness.stress.plans import RoundPlan, plan_id, workload_of
+from harness.stress.plans import RacePlan, RoundPlan, plan_id, workload_of
 from harness.stress.records import Breakdown, RoundRecord, Stress, Tried
 from harness.stress.signs import broke_sign, found_sign, hashed
+from harness.stress.writers import put_on
 from harness.unit import Depth, run_unit
 from harness.verdicts import exercised
 
@@ -71,8 +72,17 @@ def try_plan(stress: Stress, plan: RoundPlan) -> Tried:
     """Carry out a plan to see whether it sees what another one did."""
     result = RoundRecord(key="", plan="", features=[])
     round_ = _carried_out(stress, plan, result, lambda _: None)
-    chains = {number: sorted(map(hashed, signs)) for number, signs in sorted(round_.chains.items())}
-    return Tried(result.signs, sorted(result.found), sorted(map(hashed, round_.signs)), chains)
+    return Tried(
+        result.signs,
+        sorted(result.found),
+        sorted(map(hashed, round_.signs)),
+        _each(round_.chains),
+        _each(round_.orders),
+    )
+
+
+def _each(seen: dict[int, set[str]]) -> dict[int, list[int]]:
+    return {number: sorted(map(hashed, signs)) for number, signs in sorted(seen.items())}
 
 
 def _carried_out(
@@ -85,7 +95,7 @@ def _carried_out(
     except BaselineError as error:
         result.broke = Breakdown(_kind(error), str(error), "1/1")
         round_.signs.add(broke_sign(result.broke.kind))
-    seen = round_.signs.union(*round_.chains.values())
+    seen = round_.signs.union(*round_.chains.values(), *round_.orders.values())
     result.signs = sorted(map(hashed, seen))
     return round_
 
@@ -113,6 +123,7 @@ class _Round:
     ) -> None:
         self.signs: set[str] = set()
         self.chains: dict[int, set[str]] = {}
+        self.orders: dict[int, set[str]] = {}
         self._stress = stress
         self._plan = plan
         self._result = result
@@ -135,7 +146,7 @@ class _Round:
                 faults=_COMPOUND_FAULTS,
                 compound=_COMPOUND_STATES if "compound" in features else 0,
             )
-            self._unit(recording, self._judged - set(INJECTED) - {"isolation"}, depth)
+            self._unit(recording, self._judged - set(INJECTED) - {RACED}, depth)
         for feature, (guarantee, faults) in _FAULTS.items():
             if feature in features and guarantee in self._judged:
                 compound = _COMPOUND_STATES if "compound" in features else 0
@@ -143,6 +154,8 @@ class _Round:
                 self._unit(recording, frozenset({guarantee}), depth)
         if plan.drawn_chains:
             self._chains(recording, features)
+        if isinstance(plan.race, RacePlan) and RACED in self._judged:
+            self._race()
 
     def _calls(self, recording: Recording) -> None:
         kinds = [type(one).__name__ for one in recording.records if type(one).__name__ != "Mark"]
@@ -191,7 +204,7 @@ class _Round:
         except SimulationError as error:
             self._result.errors["chain"] = " ".join(str(error).split())
             return
-        self._found(chained.candidates, chained=True)
+        self._found(chained.candidates, elsewhere=True)
         self.chains = chained.signs
         if chained.nested and "recovery" in self._judged:
             self._exercised("recovery", chained.faults)
@@ -201,15 +214,45 @@ class _Round:
         self._result.executed += chained.executed
         self._result.reused += chained.reused
 
+    def _race(self) -> None:
+        """Let several writers at the store."""
+        stress = self._stress
+        claims = stress.plan.loaded.guarantees
+        try:
+            with quiet():
+                sampled = put_on(
+                    stress.plan.loaded,
+                    self._plan,
+                    self._models,
+                    values=stress.values,
+                    claims=claims,
+                    profiles=[model.name for model in stress.plan.models],
+                )
+        except SimulationError as error:
+            self._result.errors["several writers"] = " ".join(str(error).split())
+            return
+        self._found(sampled.candidates, elsewhere=True)
+        self.orders = {
+            number: signs | {found_sign(name) for name in sampled.found.get(number, ())}
+            for number, signs in sampled.signs.items()
+        }
+        alone = {one.id for one in sampled.candidates}.difference(*sampled.found.values())
+        self.signs |= set(map(found_sign, alone))
+        if sampled.orders and not sampled.unknown:
+            self._exercised(RACED, sampled.orders + sampled.kills + sampled.cuts)
+        self._result.states += sampled.judged
+        self._result.executed += sampled.executed
+        self._result.reused += sampled.reused
+
     def _exercised(self, guarantee: str, faults: int) -> None:
         known = self._result.exercised
         known[guarantee] = known.get(guarantee, 0) + faults
 
-    def _found(self, candidates: list[Candidate], *, chained: bool = False) -> None:
+    def _found(self, candidates: list[Candidate], *, elsewhere: bool = False) -> None:
         for one in candidates:
             self._keep(one)
             counts = self._result.found.setdefault(one.id, {})
             for profile, count in one.profiles.items():
                 counts[profile] = counts.get(profile, 0) + count
-            if not chained:
+            if not elsewhere:
                 self.signs.add(found_sign(one.id))

@@ -28,7 +28,7 @@ _HEADS: Final = {
     "recovery": "recover",
     "isolation": "isolat",
 }
-_FEATURE: Final = 14
+_FEATURE: Final = 16
 _CELL: Final = 7
 WIDTH: Final = 80
 

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from msgspec import UNSET, structs
 
-from harness.stress.plans import CHAINED, RoundPlan, Step, honest, plan_id
+from harness.stress.plans import CHAINED, RacePlan, RoundPlan, Step, honest, plan_id
 
 __all__ = ["TRIES_MAX", "Shrinking", "smaller"]
 
@@ -25,6 +25,7 @@ TRIES_MAX: Final = 24
 
 _BUDGET_LEAST: Final = 100
 _SIZE_SMALL: Final = 1
+_WRITERS_LEAST: Final = 2
 _HARMLESS: Final = ("long-history", "many-keys", "big-values", "deletes", "restarts", *CHAINED)
 
 Shrinking: TypeAlias = Generator[RoundPlan, bool, RoundPlan]
@@ -33,22 +34,32 @@ Shrinking: TypeAlias = Generator[RoundPlan, bool, RoundPlan]
 T = TypeVar("T")
 
 
-def smaller(plan: RoundPlan, few: Sequence[int] | None = None, tries: int = TRIES_MAX) -> Shrinking:
+def smaller(
+    plan: RoundPlan,
+    few: Sequence[int] | None = None,
+    orders: Sequence[int] | None = None,
+    tries: int = TRIES_MAX,
+) -> Shrinking:
     """Make a plan smaller.
 
     Args:
         plan: The plan, which sees what it has to.
         few: Numbers of the chains that may do; None if that is not known.
+        orders: Numbers of the orders of several writers that may do; the same.
         tries: Plans to try at most.
     """
     best, tried = plan, {plan_id(plan)}
+    fewer = plan
     if few is not None and plan.chains:
-        fewer = _with_chains(plan, few)
+        fewer = _with_chains(fewer, few)
+    if orders is not None and isinstance(plan.race, RacePlan):
+        fewer = _with_orders(fewer, orders)
+    if fewer != plan:
         if (yield fewer):
             best = fewer
         tries -= 1
         tried.add(plan_id(fewer))
-    for way in (_without_features, _without_steps, _without_chains, _plainer):
+    for way in (_without_features, _without_steps, _without_writers, _without_chains, _plainer):
         attempts: Iterator[RoundPlan] | None = way(best)
         while attempts is not None:
             found = None
@@ -76,7 +87,10 @@ def _without_features(plan: RoundPlan) -> Iterator[RoundPlan]:
             continue
         gone = {"crash", "mixed"} if name == "crash" else {name}
         less = structs.replace(plan, features=[one for one in plan.features if one not in gone])
-        yield _with_chains(less, []) if name == "chain" else less
+        if name == "several-writers":
+            yield _with_orders(less, [])
+        else:
+            yield _with_chains(less, []) if name == "chain" else less
     if len(plan.profiles) > 1:
         for name in plan.profiles:
             yield structs.replace(plan, profiles=[name])
@@ -109,6 +123,35 @@ def _without_steps(plan: RoundPlan) -> Iterator[RoundPlan]:
     for kept in _halves(plan.operations):
         if kept:
             yield structs.replace(plan, operations=kept)
+
+
+def _with_orders(plan: RoundPlan, numbers: Sequence[int]) -> RoundPlan:
+    """Keep some orders of several writers only, or none and no writers."""
+    if numbers and isinstance(plan.race, RacePlan):
+        race = structs.replace(plan.race, only=list(numbers), orders=max(numbers) + 1)
+        return structs.replace(plan, race=race)
+    features = [name for name in plan.features if name != "several-writers"]
+    return structs.replace(plan, features=features, race=UNSET)
+
+
+def _without_writers(plan: RoundPlan) -> Iterator[RoundPlan]:
+    """Leave writers out, then what they do, then orders."""
+    race = plan.race
+    if not isinstance(race, RacePlan):
+        return
+    writers = race.writers
+    for number in range(len(writers)):
+        if len(writers) > _WRITERS_LEAST:
+            kept = [*writers[:number], *writers[number + 1 :]]
+            yield structs.replace(plan, race=structs.replace(race, writers=kept))
+    for number, steps in enumerate(writers):
+        for fewer in _halves(steps):
+            if fewer:
+                kept = [*writers[:number], fewer, *writers[number + 1 :]]
+                yield structs.replace(plan, race=structs.replace(race, writers=kept))
+    for numbers in _halves(race.drawn_orders):
+        if numbers:
+            yield _with_orders(plan, numbers)
 
 
 def _plainer(plan: RoundPlan) -> Iterator[RoundPlan]:

@@ -28,7 +28,7 @@ TRAITS = Traits(
 )
 
 
-PINNED = ["3ce91210fa2a", "aa732c3b7523", "2ad8418e72d1"]
+PINNED = ["3ce91210fa2a", "ab1d71dd66cf", "2ad8418e72d1"]
 
 
 def test_a_round_follows_from_seed_and_number():
