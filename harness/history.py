@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from harness.disk import Machine, Process
+from harness.disk import UNMODELLED, Machine, Process
 from harness.errors import (
     BaselineError,
     CallLimitExceeded,
@@ -69,6 +69,7 @@ class Recording:
         events: The history, opening and closing included.
         seed: Of the simulated machine.
         given: Where a buffered file was given what a write brings; see `harness.givers`.
+        unmodelled: What it did that no persistence model speaks of, in words.
     """
 
     subject: Subject
@@ -79,6 +80,7 @@ class Recording:
     events: list[Event] = field(default_factory=list)
     seed: int = 0
     given: dict[int, tuple[Frame, ...]] = field(default_factory=dict)
+    unmodelled: tuple[str, ...] = ()
 
     @cached_property
     def effects(self) -> Effects:
@@ -111,8 +113,11 @@ def record(subject: Subject, workload: Workload, *, seed: int = 0) -> Recording:
             run.perform_all(workload.operations)
             run.close()
         records, events = list(recorder.records), list(run.events)
+        unmodelled = tuple(UNMODELLED[what] for what in sorted(machine.unmodelled))
         run.verify(workload.keys)
-    return Recording(subject, workload, base, initial, records, events, seed, recorder.given)
+    return Recording(
+        subject, workload, base, initial, records, events, seed, recorder.given, unmodelled
+    )
 
 
 class _Run:

@@ -181,6 +181,7 @@ def run_unit(
             meter.found(len(result.candidates))
             if meter.where is None:
                 injections.remove(guarantee)
+        result.notes.update(recording.unmodelled)
         if prober.distrust is not None:
             result.notes.add(prober.distrust)
     meter.found(len(result.candidates))

@@ -20,7 +20,7 @@ from harness.disk.constants import (
     TEMPORARY,
 )
 from harness.disk.hooks import DO, Hooks, Verdict, Wait
-from harness.disk.machine import Machine
+from harness.disk.machine import UNMODELLED, Machine
 from harness.disk.process import Process
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "MOUNT",
     "NAME_MAX",
     "TEMPORARY",
+    "UNMODELLED",
     "Call",
     "Hooks",
     "Machine",

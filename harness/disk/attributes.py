@@ -19,7 +19,8 @@ __all__ = ["AttributeCalls"]
 class AttributeCalls(Core):
     """stat and its kin, chmod, chown, utime, xattr.
 
-    Changes of attributes are not in a trace: no persistence model here speaks of them.
+    Changes of attributes are not in a trace: no persistence model here speaks of them, and
+    `Machine.unmodelled` remembers that there were some.
     """
 
     __slots__ = ()
@@ -125,6 +126,7 @@ class AttributeCalls(Core):
         self._set_mode(self._open_node(fd), mode)
 
     def _set_mode(self, node: Inode, mode: int) -> None:
+        self._note(node, "mode")
         node.mode = mode & 0o7777
         node.touched(self.machine.clock)
         node.volume.changed = True
@@ -167,6 +169,7 @@ class AttributeCalls(Core):
         self._set_owner(self._open_node(fd), uid, gid)
 
     def _set_owner(self, node: Inode, uid: int, gid: int) -> None:
+        self._note(node, "owner")
         old_uid, old_gid = node.owner
         node.owner = (old_uid if uid == -1 else uid, old_gid if gid == -1 else gid)
         node.touched(self.machine.clock)
@@ -209,9 +212,15 @@ class AttributeCalls(Core):
         self._set_times(self._open_node(fd), times_ns)
 
     def _set_times(self, node: Inode, times_ns: tuple[int, int] | None) -> None:
+        self._note(node, "times")
         now = self.machine.clock
         atime, mtime = (now, now) if times_ns is None else times_ns
         node.times = (atime, mtime, now)
+
+    def _note(self, node: Inode, what: str) -> None:
+        """Remember that an attribute was set which no persistence model speaks of."""
+        if node.volume is self.machine.main:
+            self.machine.unmodelled.add(what)
 
     def _open_node(self, fd: int) -> Node:
         description = self._description(fd)

@@ -155,6 +155,8 @@ class DescriptorCalls(Core):
             fd = self._top
             self._top = fd + 1
         fds[fd] = Description(node, home, flags, self)
+        if flags & os.O_DIRECT and node.volume is self.machine.main:
+            self.machine.unmodelled.add("direct")
         return fd
 
     def _lowest(self, at_least: int = 0) -> int:

@@ -21,7 +21,16 @@ from harness.disk.process import Process
 from harness.disk.volume import Volume
 from harness.image import EMPTY, ROOT, BootSource, Image
 
-__all__ = ["Machine"]
+__all__ = ["UNMODELLED", "Machine"]
+
+UNMODELLED: Final = {
+    "direct": "no profile models O_DIRECT: it is judged like writing through the page cache",
+    "mode": "no profile models chmod: after a crash a file has the mode it was made with",
+    "owner": "no profile models chown: after a crash every file has the default owner",
+    "times": "no profile models utime: after a crash every file has the times of the restart",
+    "xattr": "no profile models extended attributes: they are refused with ENOTSUP",
+}
+"""What a store may do that leaves something on disk which a trace does not hold, in words."""
 
 _OWN: Final = (MOUNT + "/", TEMPORARY + "/")
 
@@ -40,6 +49,8 @@ class Machine:
         aliases: Real directories that stand for simulated ones: pairs of absolute paths without a
             slash at their end. The rerouting takes a path below the first as one below the second.
         escapes: What was stopped because it would have changed the real machine.
+        unmodelled: What was done on the main filesystem that no persistence model speaks of; keys
+            of `UNMODELLED`.
 
     Args:
         image: What the main filesystem holds at first; never changed.
@@ -67,6 +78,7 @@ class Machine:
         self.processes: list[Process] = []
         self.aliases: tuple[tuple[str, str], ...] = ()
         self.escapes: list[str] = []
+        self.unmodelled: set[str] = set()
         self.waiting: dict[Core, list[Core]] = {}
         self._slept_ns = 0
         self.main = Volume(image, 41, "", capacity_bytes, capacity_inodes)

@@ -118,6 +118,8 @@ def _without_xattrs(name: str, *, changes: bool) -> None:
         else:
             inside = path is None or locate(process, path) is not None
         if inside:
+            if changes:
+                process.machine.unmodelled.add("xattr")
             raise OSError(errno.ENOTSUP, _os.strerror(errno.ENOTSUP), path)
         if changes:
             escape("os." + name, path)

@@ -169,8 +169,8 @@ _by_descriptor(
 )
 _by_descriptor(
     "pwritev",
-    lambda process, fd, buffers, offset, _=0: process.pwritev(
-        fd, [_plain(data) for data in buffers], offset
+    lambda process, fd, buffers, offset, flags=0: process.pwritev(
+        fd, [_plain(data) for data in buffers], offset, flags
     ),
     changes=True,
 )
