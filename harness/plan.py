@@ -17,7 +17,7 @@ from harness import __version__
 from harness.errors import UsageError
 from harness.fingerprint import fingerprint
 from harness.given import give
-from harness.isolation.races import Race, standing_races, with_operations
+from harness.isolation.races import Race, compose_race, standing_races, with_operations
 from harness.ops import Operation, Workload, write
 from harness.oracle import GUARANTEES, RACED
 from harness.partial import Header
@@ -25,7 +25,7 @@ from harness.persistence import PROFILES, Model, profile
 from harness.shards import cost_of, divided
 from harness.subjects import Subject, load
 from harness.unit import Depth
-from harness.workloads import drawn, standing
+from harness.workloads import SeededChooser, drawn, standing
 
 __all__ = ["REFERENCE", "Effort", "Plan", "drawn_from", "switches"]
 
@@ -39,6 +39,7 @@ Effort: TypeAlias = Literal["quick", "default", "thorough"]
 class _EffortTable:
     drawn: int
     depth: Depth
+    races: int = 0
 
 
 _EFFORTS: Final[dict[str, _EffortTable]] = {
@@ -54,6 +55,7 @@ _EFFORTS: Final[dict[str, _EffortTable]] = {
         depth=Depth(
             budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=2, samples=50
         ),
+        races=12,
     ),
 }
 
@@ -167,7 +169,11 @@ class Plan:
         if RACED not in self.judged or self.loaded.single_writer or self.faults:
             return []
         lists = self.loaded.guarantees is None or "listing" in self.loaded.guarantees
-        return standing_races(keys, lists=lists) if keys else standing_races(lists=lists)
+        races = standing_races(keys, lists=lists) if keys else standing_races(lists=lists)
+        for number in range(_EFFORTS[self.effort].races):
+            chooser = SeededChooser(f"{self.seed}/race/{number}")
+            races.append(compose_race(chooser, f"drawn {number}", keys, lists=lists))
+        return races
 
     @cached_property
     def waived(self) -> list[str]:

@@ -21,12 +21,12 @@ try:
 except ImportError:
     raise UsageError("this needs Hypothesis; install checkpoint-harness[pytest]") from None
 
-__all__ = ["draw_distinct", "faults", "workloads"]
+__all__ = ["Drawn", "draw_distinct", "faults", "workloads"]
 
 T = TypeVar("T")
 
 
-class _Drawn:
+class Drawn:
     """Choices that Hypothesis makes, and can shrink."""
 
     def __init__(self, draw: st.DrawFn) -> None:
@@ -48,7 +48,7 @@ def workloads(draw: st.DrawFn, keys: Sequence[str] = (), *, syncs: bool = False)
         keys: Keys to use; drawn where there are none.
         syncs: Whether the store has a sync to call.
     """
-    return compose(_Drawn(draw), "drawn", keys, syncs=syncs)
+    return compose(Drawn(draw), "drawn", keys, syncs=syncs)
 
 
 _STRUCK = ("write", "fsync", "open", "rename", "close", "unlink", "link", "mkdir", "ftruncate",

@@ -13,7 +13,16 @@ from typing import Final, Protocol, TypeVar
 
 from harness.ops import Operation, Workload, delete, reopen, write
 
-__all__ = ["SIZES", "Chooser", "SeededChooser", "compose", "drawn", "standing", "value_of"]
+__all__ = [
+    "SIZES",
+    "Chooser",
+    "SeededChooser",
+    "compose",
+    "drawn",
+    "keys_drawn",
+    "standing",
+    "value_of",
+]
 
 T = TypeVar("T")
 
@@ -121,7 +130,7 @@ def compose(
         keys: Keys to use; drawn where there are none.
         syncs: Whether the store has a sync to call.
     """
-    pool = list(keys) or _keys(chooser)
+    pool = list(keys) or keys_drawn(chooser)
     number = 0
 
     def some(count: int, *, only_writes: bool) -> list[Operation]:
@@ -145,7 +154,8 @@ def compose(
     return Workload(name, tuple(some(chooser.integer(1, 4), only_writes=False)), tuple(setup))
 
 
-def _keys(chooser: Chooser) -> list[str]:
+def keys_drawn(chooser: Chooser) -> list[str]:
+    """Make two different keys of the default form out of choices."""
     keys: list[str] = []
     while len(keys) < 2:  # noqa: PLR2004
         length = chooser.integer(1, _KEY_MAX)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from harness.ops import Operation, Workload, delete, listing, read, write
-from harness.workloads import value_of
+from harness.workloads import Chooser, keys_drawn, value_of
 
-__all__ = ["Mode", "Race", "race_of", "standing_races", "with_operations"]
+__all__ = ["Mode", "Race", "compose_race", "race_of", "standing_races", "with_operations"]
 
 Mode: TypeAlias = Literal["processes", "threads"]
 
@@ -65,6 +65,55 @@ def with_operations(race: Race, change: Callable[[Operation], Operation]) -> Rac
         [change(operation) for operation in race.setup],
         lists=race.lists,
     )
+
+
+_DRAWN_SIZES: Final = (5, 0, 1, 513, 4097)
+"""Bytes in a drawn value: few, because every order of the calls is tried."""
+
+_THREE_IN: Final = 4
+"""One race in so many has a third writer."""
+
+
+def compose_race(
+    chooser: Chooser, name: str, keys: Sequence[str] = (), *, lists: bool = True
+) -> Race:
+    """Make one race out of choices: two or three writers, one or two operations each.
+
+    Args:
+        chooser: Where the choices come from.
+        name: What to call it.
+        keys: Keys to use; drawn where there are none.
+        lists: Whether the store promises anything about its list.
+    """
+    pool = list(keys) or keys_drawn(chooser)
+    number = 0
+
+    def written() -> Operation:
+        nonlocal number
+        number += 1
+        return write(chooser.pick(pool), value_of(number, chooser.pick(_DRAWN_SIZES)))
+
+    def some() -> Operation:
+        match chooser.pick(("write", "write", "delete", "read", *(("list",) if lists else ()))):
+            case "write":
+                return written()
+            case "delete":
+                return delete(chooser.pick(pool))
+            case "read":
+                return read(chooser.pick(pool))
+            case _:
+                return listing()
+
+    mode: Mode = chooser.pick(("processes", "threads"))
+    setup = [written() for _ in range(chooser.integer(0, 2))]
+    # Somebody writes: a race of readers shows nothing. Of three each has one: what is tried grows
+    # with the square of the calls.
+    three = chooser.integer(1, _THREE_IN) == _THREE_IN
+    writers = [[written()], *([some()] for _ in range(1 + three))]
+    if not three:
+        for operations in writers:
+            operations += [some() for _ in range(chooser.integer(0, 1))]
+    return race_of(f"{mode}: {name}", mode, writers, setup, lists=lists)
 
 
 def standing_races(

@@ -398,6 +398,8 @@ class Engine(Hooks):
         SCHEDULED.pop(writer.real_ident, None)
         if writer.body is not None:
             _KNOWN_THREADS.pop(writer.ident(), None)
+        if writer.finished:
+            return  # given up long ago: nobody waits for it any more
         writer.finished = True
         self.progressed()
         if writer.reply is not None:
@@ -548,6 +550,8 @@ class Engine(Hooks):
             with watched():
                 self._kill(doomed, None, self._main)
         except Hung:
+            for one in doomed:
+                one.finished = True
             carriers.abandon()
 
     def _hang(self, carriers: Carriers) -> None:
