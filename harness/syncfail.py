@@ -46,6 +46,8 @@ def dropped(records: list[Record], base: Image) -> list[Record]:
         ino = record.ino
         if ino is None:
             continue
+        if isinstance(record, Close) and not record.wrote:
+            continue  # only who wrote is told at close that it failed (nfs_file_flush)
         if isinstance(record, Fsync | Fdatasync | Close):
             if record.error is not None:
                 for position, size in unsynced.pop(ino, []):

@@ -41,7 +41,9 @@ class _Appending(Log):
     def append(self, record: bytes) -> None:
         descriptor = os.open(self.path(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            end = os.lseek(descriptor, 0, os.SEEK_END)
+            end = self.good_end()
+            if os.fstat(descriptor).st_size > end:
+                os.ftruncate(descriptor, end)  # what an earlier failure could not cut off
             try:
                 write_all(descriptor, record)
                 os.fsync(descriptor)

@@ -1,19 +1,21 @@
 """What the reference promises that no fault is needed to break.
 
-Keys that are none, modes that are none, what a store says of itself, and checkpoints that are
-somebody else's: with the three methods alone, or holding something else before.
+Keys that are none, modes that are none, damage by its name, what a store says of itself, and
+checkpoints that are somebody else's: with the three methods alone, or holding something before.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import struct
 import tempfile
+import zlib
 from typing import Any
 
 from harness.reference.cpu import CPUManagerCheckpoint
-from harness.reference.envelope import wrap
-from harness.reference.errors import InvalidKeyError
+from harness.reference.envelope import HEADER_SIZE, MAGIC, wrap
+from harness.reference.errors import CorruptCheckpointError, InvalidKeyError
 from harness.reference.subjects import CPUCodec
 
 __all__ = ["promised"]
@@ -45,7 +47,7 @@ def promised(store: Any) -> str | None:
         store: Has ``FileStore`` and ``CheckpointManager``.
     """
     with tempfile.TemporaryDirectory() as directory:
-        for number, ask in enumerate((_keys, _modes, _plain, _reused, _refused)):
+        for number, ask in enumerate((_keys, _modes, _damaged, _plain, _reused, _refused)):
             where = os.path.join(directory, str(number))
             try:
                 broken = ask(store, where)
@@ -58,7 +60,7 @@ def promised(store: Any) -> str | None:
 
 def _keys(store: Any, where: str) -> str | None:
     files = store.FileStore(where)
-    before = sorted(os.listdir(where))
+    before, held = sorted(os.listdir(where)), len(os.listdir("/proc/self/fd"))
     for key in BAD_KEYS:
         for call in (lambda k: files.write(k, b"x"), files.read, files.delete):
             try:
@@ -68,6 +70,8 @@ def _keys(store: Any, where: str) -> str | None:
             except Exception as error:  # noqa: BLE001 - any other is the wrong one
                 return f"{key!r} raises {type(error).__name__}"
             return f"{key!r} is taken"
+    if len(os.listdir("/proc/self/fd")) != held:
+        return "a descriptor is left"
     return None if sorted(os.listdir(where)) == before else "a file is left"
 
 
@@ -81,6 +85,35 @@ def _modes(store: Any, where: str) -> str | None:
     except ValueError as error:
         return None if "hardened" in str(error) else "it does not say which there are"
     return "one that there is not"
+
+
+def _damaged(store: Any, where: str) -> str | None:
+    """Each sort of damage is told by its name: whoever has to find out why reads that."""
+    files = store.FileStore(where)
+    whole = wrap("a", b"value")
+    head, rest = struct.Struct("<8sHQ"), whole[HEADER_SIZE:]
+
+    def sealed(magic: bytes, name_size: int, value_size: int) -> bytes:
+        start = head.pack(magic, name_size, value_size)
+        return start + struct.pack("<I", zlib.crc32(rest, zlib.crc32(start))) + rest
+
+    assert sealed(MAGIC, 1, 5) == whole
+    for content, told in (
+        (whole[:3], "too short"),
+        (sealed(b"\x89CKPT\r\n\x02", 1, 5), "magic"),
+        (sealed(MAGIC, 1, 6), "the envelope says"),
+        (whole[:-1] + b"?", "CRC"),
+        (wrap("b", b"value"), "another key, 'b'"),
+    ):
+        with open(os.path.join(where, "a"), "wb") as file:
+            file.write(content)
+        try:
+            files.read("a")
+        except CorruptCheckpointError as error:
+            if told in error.detail:
+                continue
+        return f"not told that {told}"
+    return None if store.is_wrapped(whole) and not store.is_wrapped(rest) else "is_wrapped lies"
 
 
 def _plain(store: Any, where: str) -> str | None:

@@ -178,3 +178,4 @@ def _subjects(store: Any, made: dict[str, ModuleType]) -> None:
         "kubelet", lambda d: manager(d, "kubelet"), (CheckpointNotFoundError,)
     )
     store.FileStore, store.CheckpointManager = files, manager
+    store.is_wrapped = made["harness.reference.envelope"].is_wrapped
