@@ -11,20 +11,20 @@ The lines are judged one at a time: of two that stand for each other, either can
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.diagnose import Site, site_at
 from harness.edits import Change, dropped, edited
-from harness.examine import Coverage, Examination, Sightings, after_kill, examine, walk
+from harness.examine import examine
 from harness.history import Recording, record
 from harness.intercept import rerouted
 from harness.oracle import INJECTED
-from harness.persistence import Model
 from harness.plan import Plan
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
 from harness.script import format_call
 from harness.trace import Call, Fdatasync, Fsync, Sync, is_call
+from harness.trials import after_kills
 
 __all__ = ["Advice", "advise"]
 
@@ -41,6 +41,7 @@ class Advice:
         profiles: Persistence models they were judged under.
         guarantees: Promises they were judged by.
         broken: Whether the store breaks a promise as it is: then nothing is proven.
+        sampled: Pairs of a workload and a profile whose crash states were too many to judge all.
     """
 
     removable: tuple[Site, ...]
@@ -50,6 +51,7 @@ class Advice:
     profiles: tuple[str, ...]
     guarantees: tuple[str, ...]
     broken: bool = False
+    sampled: int = 0
 
 
 def advise(plan: Plan) -> Advice:
@@ -70,14 +72,15 @@ def advise(plan: Plan) -> Advice:
             )
         ]
         places = _places([recording for recording, _ in runs])
-        broken = any(_breaks(plan, *run, guarantees, None) for run in runs)
+        sampled = set[tuple[str, str]]()
+        broken = any(_breaks(plan, *run, guarantees, sampled, None) for run in runs)
         removable, needed, left = [], [], []
         for site, opening in places.values():
             if opening:
                 left.append(site)
                 continue
             change = dropped(site, syncs=True)
-            if broken or any(_breaks(plan, *run, guarantees, change) for run in runs):
+            if broken or any(_breaks(plan, *run, guarantees, sampled, change) for run in runs):
                 needed.append(site)
             else:
                 removable.append(site)
@@ -89,6 +92,7 @@ def advise(plan: Plan) -> Advice:
         tuple(model.name for model in plan.models),
         guarantees,
         broken,
+        len(sampled),
     )
 
 
@@ -134,6 +138,7 @@ def _breaks(
     recording: Recording,
     prober: Prober,
     guarantees: tuple[str, ...],
+    sampled: set[tuple[str, str]],
     change: Change | None,
 ) -> bool:
     """Tell whether a run breaks a guarantee under any profile, with a change made in it."""
@@ -145,44 +150,16 @@ def _breaks(
             return True  # it cannot be taken out alone
     for model in plan.models:
         if run is not None:
-            _, sightings = examine(run, model, prober, budget=plan.depth.budget, mixed=False)
-            if any(sightings.count(name) for name in guarantees):
+            coverage, seen = examine(run, model, prober, budget=plan.depth.budget, mixed=False)
+            if not coverage.exhaustive:
+                sampled.add((recording.workload.name, model.name))
+            if any(seen.count(name) for name in guarantees):
                 return True
         # However little was asked for: some syncs are there for nothing else.
         if model.order != "returned":
-            for sightings in _mixed(plan, recording, model, prober, change):
-                if any(sightings.count(name) for name in guarantees):
+            for _, part in after_kills(recording, model, prober, change, plan.depth.budget):
+                if not part.exhaustive:
+                    sampled.add((recording.workload.name, model.name))
+                if any(part.sightings.count(name) for name in guarantees):
                     return True
     return False
-
-
-def _mixed(
-    plan: Plan, recording: Recording, model: Model, prober: Prober, change: Change | None
-) -> Iterator[Sightings]:
-    """Judge power cuts after a kill, with a change made in the successor's calls, too."""
-    whole = Examination(recording, model, recording.records, recording.events, prober)
-    for killed in range(1, whole.constraints.effects.calls + 1):
-        later = after_kill(whole, killed)
-        if later is None:
-            continue
-        joined = replace(recording, records=later.records, events=later.events)
-        if change is None:
-            run: Recording | None = joined
-        else:
-            run = edited(joined, change) if change(joined) is not None else None
-        if run is None:
-            continue
-        start = run.events[-2].invoked if len(run.events) > 1 else 0
-        sightings = Sightings()
-        examination = Examination(
-            recording,
-            model,
-            run.records,
-            run.events,
-            prober,
-            from_position=2 * start + 1,
-            budget=max(plan.depth.budget // 8, 256),
-            kill_at=start,
-        )
-        walk(examination, examination.explorer.states(), Coverage(), sightings, nested=False)
-        yield sightings

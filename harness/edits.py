@@ -36,7 +36,19 @@ from harness.trace import (
     is_call,
 )
 
-__all__ = ["Change", "Changed", "after", "before", "dropped", "edited", "moved", "replaced_whole"]
+__all__ = [
+    "Change",
+    "Changed",
+    "after",
+    "before",
+    "dropped",
+    "edited",
+    "flushed",
+    "linked",
+    "moved",
+    "relied_on",
+    "replaced_whole",
+]
 
 Changed: TypeAlias = list[tuple[Any, int]]
 """Records of an edited trace, each with the number of the original call it stands with."""
@@ -77,6 +89,36 @@ def before(site: Site, missing: Site | None) -> Change:
                 ):
                     dirty[one.ino, one.path] = Fsync(path=one.path, ino=one.ino)
             result.append((one, number))
+        return result if found else None
+
+    return change
+
+
+def relied_on(site: Site, missing: Site, *, file: bool) -> Change:
+    """Sync, before a line acts, the directories of names that a line made before, or their files.
+
+    Args:
+        site: The line that destroys what could stand for them, or relies on them.
+        missing: The line whose names, or whose files, are not durable yet.
+        file: Whether the files are synced as well.
+    """
+
+    def change(recording: Recording) -> Changed | None:
+        result: Changed = []
+        pending: dict[tuple[str, int | None], Fsync] = {}
+        found = False
+        for number, one in enumerate(_calls(recording), 1):
+            if pending and _acts(one, site):
+                result += [(sync, number) for sync in pending.values()]
+                found = True
+                pending = {}
+            result.append((one, number))
+            if _acts(one, missing):
+                if file and isinstance(one, Create | Truncate | Write):
+                    pending[one.path, one.ino] = Fsync(path=one.path, ino=one.ino)
+                for sync in _directories(one):
+                    assert isinstance(sync, Fsync)
+                    pending[sync.path, None] = sync
         return result if found else None
 
     return change

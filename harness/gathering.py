@@ -41,6 +41,7 @@ def gather(
             else:
                 known.profiles = [*known.profiles, *finding.profiles]
                 known.states += finding.states
+                known.workloads = list(dict.fromkeys([*known.workloads, *finding.workloads]))
         for name, text in one["repros"].items():
             repros.setdefault(name, text.encode())
     order = [model.name for model in plan.models]

@@ -21,12 +21,13 @@ from harness.edits import (
     flushed,
     linked,
     moved,
+    relied_on,
     replaced_whole,
 )
 from harness.history import Recording
 from harness.trace import Call, Rename, Unlink, Write
 
-__all__ = ["About", "changes", "syncs", "whole"]
+__all__ = ["About", "changes", "relying", "syncs", "whole"]
 
 
 class About(Protocol):
@@ -82,6 +83,18 @@ def changes(found: About, culprit: Site, recording: Recording) -> Iterator[tuple
         f"fsync the file and then its directory after {at}",
         after(culprit, file=True, directory=True),
     )
+
+
+def relying(found: About, culprit: Site) -> Iterator[tuple[str, Change]]:
+    """Propose that what another process left is made durable before it is relied on."""
+    at, missing = _at(culprit), found.missing
+    if missing is None:
+        return
+    same = (missing.file, missing.line) == (culprit.file, culprit.line)
+    made = f"what {at if same else _at(missing)} made"
+    then = "before it acts again" if same else f"before {at}"
+    yield f"fsync the directory of {made}, {then}", relied_on(culprit, missing, file=False)
+    yield f"fsync {made}, and its directory, {then}", relied_on(culprit, missing, file=True)
 
 
 def whole(culprit: Site) -> tuple[str, Change]:

@@ -114,6 +114,7 @@ class Fix(msgspec.Struct, kw_only=True):
         violations_after: The same with the change; null if not tried.
         together: Changes of other findings that have to be made as well, where no single change
             leaves nothing broken; both counts are then with those made.
+        sampled: Whether there were too many crash states to judge every one with the change.
     """
 
     change: str
@@ -121,6 +122,7 @@ class Fix(msgspec.Struct, kw_only=True):
     violations_before: int
     violations_after: int | None
     together: list[str] = msgspec.field(default_factory=list)
+    sampled: bool = False
 
 
 class FindingRecord(msgspec.Struct, kw_only=True):

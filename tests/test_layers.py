@@ -54,6 +54,7 @@ ORDER = [
         "edits",
         "proposals",
         "together",
+        "trials",
         "fix",
         "story",
         "scene",

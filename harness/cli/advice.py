@@ -27,6 +27,13 @@ def advice(plan: Plan) -> list[str]:
         f"  {site.file}:{site.line} in {site.function}: {site.source}" for site in found.removable
     ]
     lines.append(f"  proven by trace on {proof}")
+    pairs = found.workloads * len(found.profiles)
+    lines.append(
+        f"  sampled: not every crash state was judged in {found.sampled} of {pairs} pairs of "
+        "workload and profile"
+        if found.sampled
+        else "  every crash state was judged"
+    )
     if found.left:
         places = ", ".join(f"{site.file}:{site.line}" for site in found.left)
         lines.append(f"  not judged, because opening the store does it: {places}")

@@ -225,6 +225,8 @@ def fix_words(finding: FindingRecord) -> str | None:
         return f"{fix.change} (not proven)"
     many = "s" * (fix.violations_before != 1)
     counts = f"{fix.violations_before} violation{many} before, {fix.violations_after} after"
+    if fix.sampled:
+        counts += ", on a sample of crash states"
     if not fix.together:
         return f"{fix.change} (proven by {fix.verified}: {counts})"
     others = "; ".join(fix.together)

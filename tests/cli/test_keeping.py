@@ -112,6 +112,31 @@ def test_what_is_fixed_and_still_listed_fails_until_it_is_taken_out(process, not
     assert process(*CHECK, "--baseline", "b.json").code == 0
 
 
+def test_of_several_subjects_each_has_its_own_known_findings(process, notes):
+    other = notes.with_name("other.py")
+    other.write_text(BROKEN)
+    notes.with_name("pyproject.toml").write_text(
+        '[tool.harness]\nsubjects = ["notes.py:Notes", "other.py:Notes"]\n'
+        'profiles = ["posix"]\nguarantees = ["atomicity"]\neffort = "quick"\n'
+        'baseline = "known.json"\n'
+    )
+    assert process("check", "--update-baseline").code == 0
+    assert process("check").code == 0
+    listed = json.loads(notes.with_name("known.json").read_text())["findings"]
+    assert [one["subject"] for one in listed] == ["notes.py:Notes", "other.py:Notes"]
+    other.write_text(MENDED)
+    run = process("check")
+    assert run.code == 1
+    first, second = run.out.split("baseline known.json: ")[1:]
+    assert first.startswith("1 accepted, 0 new, 0 fixed")
+    assert second.startswith("0 accepted, 0 new, 1 fixed")
+    # Accepting anew for one subject leaves the other's alone.
+    assert process("check", "other.py:Notes", "--update-baseline").code == 0
+    listed = json.loads(notes.with_name("known.json").read_text())["findings"]
+    assert [one["subject"] for one in listed] == ["notes.py:Notes"]
+    assert process("check").code == 0
+
+
 @pytest.mark.parametrize("content", ["", "[]", '{"schema": "other/1"}', '{"findings": [1]}'])
 def test_what_is_no_baseline_is_refused_by_name(process, notes, content):
     notes.with_name("b.json").write_text(content)
@@ -169,6 +194,8 @@ def test_a_sync_too_many_is_found_and_one_that_is_needed_is_not(process, notes):
     assert "os.fdatasync(file.fileno())" in advice
     assert "self.sync(self.directory)" not in advice
     assert "0 violations with them and without" in advice
+    # What the proof rests on is said: all crash states, or a sample where there are too many.
+    assert "sampled: not every crash state was judged in" in advice
     notes.write_text(MENDED)
     assert "advice: 0 of 3" in process(*both).out
     notes.write_text(BROKEN)

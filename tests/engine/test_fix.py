@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runner import Plan, check
+from harness.runner import Effort, Plan, check
 
 
 def fixes(subject: str, guarantee: str) -> list[tuple[str, str | None, int, int | None]]:
@@ -53,6 +53,32 @@ def test_a_change_of_order_or_protocol_is_found_and_proven(
     fix = fixes(f"scenarios.zoo.{store}:broken", guarantee)[0]
     assert fix[0].startswith(words)
     assert (fix[1], fix[3]) == ("trace", 0)
+
+
+@pytest.mark.parametrize(
+    ("store", "guarantee", "effort", "words"),
+    [
+        # A kill, a successor that overwrites, a power cut: its calls are changed as well.
+        ("unsynced_copy_trusted", "atomicity", "default", "fsync what _slots.py:82 made, and its"),
+        # A crash in the recovery from a crash: the recovery's calls are changed.
+        ("compaction_in_place", "recovery", "quick", "write a temporary file"),
+    ],
+)
+def test_a_change_of_what_comes_after_a_crash_is_found_and_proven(
+    store: str, guarantee: str, effort: Effort, words: str
+) -> None:
+    found = check(
+        Plan(
+            f"scenarios.zoo.{store}:broken",
+            effort=effort,
+            guarantees=(guarantee,),
+            profiles=("posix",),
+        )
+    ).report.findings
+    (fix,) = [one.fix for one in found if one.fix is not None]
+    assert fix.change.startswith(words)
+    assert (fix.verified, fix.violations_after, fix.sampled) == ("trace", 0, False)
+    assert fix.violations_before > 0
 
 
 def test_what_no_change_of_calls_mends_is_not_called_proven() -> None:
