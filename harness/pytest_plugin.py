@@ -309,6 +309,7 @@ class _Collector:
         self._config = config
         self._packed: list[dict[str, Any]] = []
         self._seconds = 0.0
+        self._durations: list[tuple[str, float]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -316,8 +317,26 @@ class _Collector:
                 if name == _PROPERTY and isinstance(value, dict):
                     self._packed.append(value)
                     self._seconds += report.duration
+                    self._durations.append((report.nodeid, report.duration))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Share scenarios out by cost, where nothing else was asked for."""
+        ours = "scenarios" in config.invocation_params.args
+        if not ours and not config.getoption("--harness-subject"):
+            return None
+        if config.getoption("dist") != "load":
+            return None
+        from harness.balance import Balanced  # noqa: PLC0415 - see the module's docstring
+
+        return Balanced(config, log)
 
     def pytest_sessionfinish(self) -> None:
+        cache = getattr(self._config, "cache", None)
+        if self._durations and cache is not None and self._config.getoption("numprocesses", None):
+            from harness.balance import CACHE, costs_of  # noqa: PLC0415
+
+            cache.set(CACHE, {**cache.get(CACHE, {}), **costs_of(self._durations)})
         where = self._config.getoption("--harness-report")
         if where and self._packed:
             self._write(Path(where))

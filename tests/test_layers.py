@@ -70,7 +70,7 @@ ORDER = [
     *("plan", "settling", "verdicts"),
     *("render", "runner", "advise", "gathering", "merging", "gate", "stress", "cluster"),
     *("crashpoint", "crashdisk"),
-    *("config", "cli", "corpus_items", "pytest_plugin", "__main__"),
+    *("config", "cli", "corpus_items", "balance", "pytest_plugin", "__main__"),
 ]
 """Left to right."""
 

@@ -24,6 +24,8 @@ from harness.stress.records import Stress
 
 WORKERS = 1000
 ROUNDS = 12
+_USED = 0.8
+"""Part of what a process or a disk can do at most that is planned for."""
 
 
 def rounds(stress):
@@ -97,6 +99,8 @@ def main():
     task_cpu = scheduler()
     rate = WORKERS / mean
     one, two = together(1), together(2)
+    by_scheduler, by_journal = _USED * mean / task_cpu, _USED * per_second * mean
+    per_client = max(int(min(by_scheduler, by_journal, WORKERS)), 1)
     serial = two[1] / (two[1] + two[2])
     print(f"""# What 1,000 workers would do
 
@@ -130,19 +134,18 @@ workers.
 
 - **Work.** {rate:,.0f} rounds a second, {rate * states / ROUNDS:,.0f} crash states a second.
 - **Scheduler.** {rate:,.0f} tasks a second need {rate * task_cpu:.1f} CPU seconds a second of the
-  scheduler and the client. {
-        "One process keeps up."
-        if rate * task_cpu < 0.8
-        else f"One process does not keep up: one scheduler serves about "
-        f"{0.8 * mean / task_cpu:,.0f} workers. Beyond, run several, each with its shard "
-        f"(`--shard K/N`), and join them with `harness merge`; shards need no coordinator."
-    }
+  scheduler and the client. One process does {_USED:.0%} of a second's work in a second: that serves
+  {by_scheduler:,.0f} workers.
 - **Network.** {rate * (task + statistics.mean(results)) / 1e6:.2f} MB a second to and from the
   client; {setup * WORKERS / 1e6:.1f} MB once, to tell all workers the run.
 - **Journal.** {rate:,.0f} durable lines a second; one line at a time this disk takes
-  {per_second:,.0f}. {
-        "It keeps up." if per_second > rate else "That is the limit of one client, shards share it."
-    }
+  {per_second:,.0f}. At {_USED:.0%} of that one client's disk serves {by_journal:,.0f} workers.
+- **So** the {
+        "journal" if by_journal < by_scheduler else "scheduler"
+    } is what ends first: one client keeps {per_client:,.0f} workers busy, and {
+        WORKERS:,} workers take {-(-WORKERS // per_client):,} clients, each with its shard
+  (`--shard K/{-(-WORKERS // per_client)}`), its own scheduler and its own disk, joined by
+  `harness merge`. Shards need no coordinator.
 - **Corpus.** A plan is {plan / 1000:.1f} kB; a corpus of 200 is {plan * 200 / 1e6:.2f} MB, sent
   once to each worker: {
         plan * 200 * WORKERS / 1e6:,.0f} MB at the start, and nothing while it runs.""")

@@ -26,7 +26,7 @@ TRAITS = Traits(
 
 def shrunk(plan, sees, few=None, tries=TRIES_MAX):
     """The smallest plan that sees what it has to, and how many were tried."""
-    steps, count, answer = smaller(plan, few, tries), 0, None
+    steps, count, answer = smaller(plan, few, tries=tries), 0, None
     try:
         tried = next(steps)
         while True:
