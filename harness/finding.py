@@ -81,7 +81,7 @@ class Raced(msgspec.Struct, kw_only=True, frozen=True):
     Attributes:
         mode: Processes on one directory, or threads on one store.
         writers: What each writer does.
-        schedule: Who makes which step, and who is killed where; ``harness.isolation.schedules``.
+        schedule: Who makes which step, and who is killed where; `harness.schedule.schedule`.
         failing: The call that fails: its writer's letter, and which of its calls that can.
         cut: Whether the machine loses power, as ``crash`` says.
         recovering: The order in which two processes then recover at once, if it takes that.
