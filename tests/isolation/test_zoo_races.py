@@ -32,16 +32,16 @@ BUGS = [
 DEEP = ("lock_file_left_behind", "lock_file_removed", "sweep_takes_live_file")
 
 SHORTEST = {
-    "check_then_create": "B*2 A*6 B*1",
-    "list_trips_over_delete": "B*5 A*11 B*2",
+    "check_then_create": "A*2 B+",
+    "list_trips_over_delete": "B*7 A+",
     "lock_file_left_behind": "A*7 !A",
-    "lock_file_removed": "B*5 A*23 B*14 A*9",
+    "lock_file_removed": "B*7 A*27 B+",
     "locks_in_opposite_order": "A*8 B+",
     "lost_update": "A*7 B+",
     "lost_update_between_threads": "C+ B*9 A+",
-    "reader_sees_half_a_value": "B*10 A*27 B*3",
-    "shared_temporary_file": "B*7 A*11 B*2",
-    "sweep_takes_live_file": "B*10 A*7 B*4",
+    "reader_sees_half_a_value": "B*12 A+",
+    "shared_temporary_file": "A*7 B+",
+    "sweep_takes_live_file": "B*10 A+",
 }
 """What a person has to follow."""
 
