@@ -89,6 +89,7 @@ class FaultHooks(Hooks):
         image: What the disk held right before that, or before the last that was to follow it.
         seen: All calls, where there is no fault.
         behind: The calls after the first that a fault struck, while it lasts; counted from there.
+        reverts: See the argument.
         serial: Calls so far.
     """
 
@@ -105,7 +106,7 @@ class FaultHooks(Hooks):
         self.behind: list[Seen] = []
         self.serial = 0
         self._recorder = recorder
-        self._reverts = reverts
+        self.reverts = reverts
         self._counts: dict[str, int] = {}
         self._asked: int | None = None
         self._durable: dict[int, bytes] = {}
@@ -178,7 +179,7 @@ class FaultHooks(Hooks):
                     return verdict
                 if call in _SYNCS and details["ino"] is not None:
                     self._owe(process, details["fd"], aim.fault.error or "EIO")
-                    if self._reverts:
+                    if self.reverts:
                         self._revert(process, details["ino"])
                 raise verdict
         if call in _SYNCS:
@@ -205,7 +206,7 @@ class FaultHooks(Hooks):
             self._note(type(record).__name__.lower(), getattr(record, "path", ""), record.error)
             self._go_on(self.fault)
         if (
-            self._reverts
+            self.reverts
             and isinstance(record, Fsync | Fdatasync)
             and record.error is None
             and record.ino is not None

@@ -80,6 +80,7 @@ class Faulted:
         call: That call, in words.
         before: What the disk held when it failed.
         ended: Calls made when the operation ended.
+        reverts: Whether a failed fsync took the memory back.
         behind: Calls that the operation made after it, where the fault may be followed by another.
         follow: What came then.
     """
@@ -94,6 +95,7 @@ class Faulted:
     call: str = ""
     before: Image | None = None
     ended: int = 0
+    reverts: bool = False
     behind: list[Seen] = field(default_factory=list)
     follow: Follow = field(default_factory=Follow)
 
@@ -237,7 +239,7 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
     recorder = Recorder(recording.subject.files)
     hooks = FaultHooks(fault, recorder, reverts=reverts)
     live = _Live(recording, hooks, fault)
-    result = Faulted(fault, records=recorder.records)
+    result = Faulted(fault, records=recorder.records, reverts=reverts)
     live.records, live.events = recorder.records, result.events
     for operation in steps(recording):
         answer = live.perform(operation)
@@ -296,7 +298,7 @@ def run_after_kill(
         hooks: Inject the fault, and record.
         fault: It; None for none.
     """
-    result = Faulted(fault, events=events)
+    result = Faulted(fault, events=events, reverts=hooks.reverts)
     live = _Live(recording, hooks, fault, image, RESTART)
     live.events = events
     live.records, live.before = hooks.records, killed

@@ -202,13 +202,17 @@ class PowerCuts:
     def _traces(
         self, run: Faulted, count: int, position: int
     ) -> Iterator[tuple[bool, list[Record], list[Event]]]:
-        """Give a run's trace as it stands, and without what a failed sync was to write."""
+        """Give a run's trace as it stands, and without what a failed sync was to write.
+
+        Where the memory went back, the disk has what the memory had: there is no other trace.
+        """
         events = run.events[:count]
         if count == len(run.events) and events[-1].operation.kind == "open":
             events = events[:-1]
         records = run.records[:position]
-        yield False, *_effective(records, events)
-        lost = dropped(records, self._recording.base)
+        lost = dropped(records, self._recording.base, reverts=run.reverts)
+        if not run.reverts or lost == records:
+            yield False, *_effective(records, events)
         if lost != records:
             yield True, *_effective(lost, events)
 

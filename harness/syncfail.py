@@ -10,6 +10,8 @@ had is what this room makes of it.
 
 from __future__ import annotations
 
+import msgspec
+
 from harness.image import Image
 from harness.trace import (
     Close,
@@ -25,7 +27,7 @@ from harness.trace import (
 __all__ = ["dropped"]
 
 
-def dropped(records: list[Record], base: Image) -> list[Record]:
+def dropped(records: list[Record], base: Image, *, reverts: bool = False) -> list[Record]:
     """Rewrite a trace so that what a failed sync was to write was never written.
 
     A write that made its file longer leaves its size, over zeros (an unwritten extent); one over
@@ -34,6 +36,7 @@ def dropped(records: list[Record], base: Image) -> list[Record]:
     Args:
         records: The trace; returned equal if no sync failed.
         base: The disk before it.
+        reverts: The memory went back to what the disk had, as on btrfs: sizes did, too.
     """
     result = list(records)
     sizes = {ino: len(content) for ino, content in base.contents.items()}
@@ -51,7 +54,8 @@ def dropped(records: list[Record], base: Image) -> list[Record]:
         if isinstance(record, Fsync | Fdatasync | Close):
             if record.error is not None:
                 for position, size in unsynced.pop(ino, []):
-                    result[position] = _unwritten(records[position], size)
+                    lost = records[position]
+                    result[position] = _undone(lost) if reverts else _unwritten(lost, size)
             elif not isinstance(record, Close):
                 unsynced.pop(ino, None)
             continue
@@ -62,7 +66,16 @@ def dropped(records: list[Record], base: Image) -> list[Record]:
                 sizes[ino] = max(size, record.offset + len(record.data))
         elif record.error is None:
             sizes[ino] = record.size if isinstance(record, Truncate) else 0
+            if reverts and isinstance(record, Truncate):
+                unsynced.setdefault(ino, []).append((number, size))
     return result
+
+
+def _undone(record: Record) -> Record:
+    """The same call as one that failed and did nothing."""
+    if isinstance(record, Write):
+        return msgspec.structs.replace(record, data=b"", error="EIO")
+    return msgspec.structs.replace(record, error="EIO")
 
 
 def _unwritten(record: Record, size: int) -> Record:
