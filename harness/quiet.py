@@ -73,7 +73,11 @@ _graveyard = _Graveyard()
 
 
 def bury(count: int = 1) -> None:
-    """Say that a store's objects were dropped; now and then its garbage is collected.
+    """Say that a store's objects were dropped; its garbage is collected.
+
+    A store dies with its process, but a table of its module (of weak references, say) would hand
+    the dead one to the next process. What is new is collected each time, which costs little;
+    everything now and then.
 
     Args:
         count: How many they count for.
@@ -81,6 +85,9 @@ def bury(count: int = 1) -> None:
     _graveyard.waiting += count
     if _graveyard.waiting >= _graveyard.every:
         _graveyard.collect()
+    else:
+        with active(_graveyard.process):
+            gc.collect(0)
 
 
 @contextmanager
