@@ -151,6 +151,7 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
             "([tool.harness] corpus)"
         )
     if found.guarantee == "hygiene":
+        _refuse_leak(found)
         return _leak(found, imports)
     if found.rot is not None:
         damage = parse_damage(found.rot)
@@ -191,6 +192,29 @@ def _failing(fault: AnyFault) -> tuple[tuple[str, ...], str, int | None]:
         return ("write",) if fault.unit == "bytes" else ("open", "mkdir"), "errno.ENOSPC", None
     error = f"errno.{fault.error}" if fault.error else "None"
     return _CALLS.get(fault.call, (fault.call,)), error, fault.after
+
+
+def _refuse_leak(found: Reproduction) -> None:
+    """Refuse a leak that pyfakefs would not show: such a test would pass on the bug.
+
+    Raises:
+        UsageError: It is one.
+    """
+    repeated = parse_repeated(found.fault or "")
+    for cannot, what in (
+        ("; then " in str(repeated.fault), "two failures in one operation"),
+        (repeated.cut, "power cuts over and over"),
+        (repeated.backwards, "another order of a directory"),
+        (
+            repeated.fault.killed and found.kind == "descriptor-leak",
+            "descriptors that one process leaks while others die",
+        ),
+    ):
+        if cannot:
+            raise UsageError(
+                f"{what} cannot be told as a test on pyfakefs; keep the finding's *.repro.json in "
+                "a corpus directory instead ([tool.harness] corpus)"
+            )
 
 
 def _leak(found: Reproduction, imports: set[str]) -> tuple[str, set[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.runner import Plan, check
 
-REMEMBERING = '''
+REMEMBERING = """
 import os
 import weakref
 
@@ -42,7 +42,7 @@ class Store:
 
     def list(self):
         return os.listdir(self.directory)
-'''
+"""
 
 
 def test_no_store_outlives_its_process(tmp_path: Path) -> None:
