@@ -123,7 +123,7 @@ def test_options_reach_the_plan(command):
 
 
 def test_a_guarantee_that_was_asked_for_and_not_exercised_exits_3(command):
-    single = "scenarios.zoo.lock_file_left_behind:broken"
+    single = "scenarios.zoo.memory_ahead_of_disk:broken"
     run = command("check", single, "--quick", "--profile", "kill", "--guarantee", "isolation")
     assert run.code == 3
     assert "n/e = not-exercised: isolation: " in run.out
