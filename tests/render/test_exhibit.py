@@ -85,7 +85,7 @@ def test_each_writer_of_a_race_has_a_lane_and_the_calls_are_those_of_its_schedul
         turns = [name for name, _ in itertools.groupby(step.writer for step in act.steps)]
         planned = re.findall("[A-Z]", again.race.schedule)
         wanted = [name for name, _ in itertools.groupby(planned)]
-        # A schedule says no more than it must: after it, the running writer goes on, then the lowest.
+        # A schedule says no more than it must; after it the running writer goes on.
         assert turns[: len(wanted)] == wanted[: len(turns)]
         assert len(turns) > 1
         assert any(step.culprit for step in act.steps) == (finding.culprit is not None)
