@@ -201,6 +201,6 @@ def test_the_command_finds_it_shrinks_it_and_its_file_replays(tmp_path):
 
 
 def test_a_store_for_one_writer_is_told_so():
-    done = stress(f"{ZOO}.lock_file_left_behind:broken", "--guarantee", "isolation", code=2)
+    done = stress(f"{ZOO}.memory_ahead_of_disk:broken", "--guarantee", "isolation", code=2)
     assert "declares a single writer" in done.stderr
     assert done.stderr.count("\n") == 1
