@@ -13,6 +13,7 @@ from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.intercept import rerouted
 from harness.isolation.races import Race
+from harness.isolation.racing import HELD
 from harness.ops import Workload
 from harness.oracle import INJECTED, RACED, place_of
 from harness.plan import Plan
@@ -140,7 +141,8 @@ class Gate:
     def _run(self, workload: Workload, place: str, fault: str | None = None) -> UnitResult:
         """Judge one workload by crashes under one profile, or by the faults of one guarantee."""
         plan = self.plan
-        if isinstance(workload, Race) is not (place == RACED):
+        raced = isinstance(workload, Race)
+        if raced is not (place == RACED) and not (raced and place == HELD):
             return UnitResult()
         if place in (*INJECTED, RACED):
             models, guarantees = plan.models, frozenset({place})

@@ -46,7 +46,16 @@ from harness.repeating import (
 )
 from harness.trace import Frame
 
-__all__ = ["Leak", "Repeated", "judge_repeated", "parse_repeated", "repetitions"]
+__all__ = [
+    "DESCRIPTORS",
+    "Leak",
+    "Repeated",
+    "Rounds",
+    "judge_repeated",
+    "leaks",
+    "parse_repeated",
+    "repetitions",
+]
 
 ROUNDS: Final = 6
 """Repetitions; growth in each of the last three is confirmed by `ROUNDS_CONFIRMED`."""
@@ -174,24 +183,30 @@ def judge_repeated(
     if repeated.cut:
         for model in models:
             if model.order != "returned":
-                for leak in _leaks(rounds(power_cuts, model=model), "power cuts", ("removed",)):
+                cuts = rounds(power_cuts, model=model)
+                for leak in leaks(cuts, _AT.format("power cuts"), ("removed",)):
                     leak.profiles = (model.name,)
                     yield leak
     elif fault.killed:
-        yield from _leaks(rounds(crashes), "crashes", ("files",))
+        yield from leaks(rounds(crashes), _AT.format("crashes"), ("files",))
         usual = _some(rounds(reopenings, sound=True))
         if not _steadily([one.descriptors for one in usual]):
-            yield from _leaks(rounds(reopenings), "crashes", ("descriptors",))
+            yield from leaks(rounds(reopenings), _AT.format("crashes"), ("descriptors",))
     else:
-        yield from _leaks(rounds(failures), "failures", ("files", "descriptors"))
+        yield from leaks(rounds(failures), _AT.format("failures"), ("files", "descriptors"))
 
 
 Rounds = Callable[[int, bool], Iterator[Amounts]]
 """Repeats something so many times, asking for lines or not; one more at the end goes well."""
 
+_AT: Final = "{} at the same call there are"
+
+DESCRIPTORS: Final = "descriptor-leak"
+"""Kind of violation: descriptors left open."""
+
 _KINDS: Final = {
     "files": ("file-leak", "files"),
-    "descriptors": ("descriptor-leak", "descriptors"),
+    "descriptors": (DESCRIPTORS, "descriptors"),
     "removed": ("removal-lost", "files that a recovery had removed"),
 }
 
@@ -200,7 +215,14 @@ def _some(rounds: Rounds) -> list[Amounts]:
     return list(rounds(ROUNDS, False))[:ROUNDS]  # noqa: FBT003 - by place, as declared
 
 
-def _leaks(rounds: Rounds, how: str, which: tuple[str, ...]) -> Iterator[Leak]:
+def leaks(rounds: Rounds, how: str, which: tuple[str, ...]) -> Iterator[Leak]:
+    """Tell what grows with each repetition, and goes on growing.
+
+    Args:
+        rounds: Repeats it.
+        how: What was repeated and what there is then, in words before a number.
+        which: Attributes of `Amounts` to look at.
+    """
     few = _some(rounds)
     if not any(_steadily([getattr(one, name) for one in few]) for name in which):
         return
@@ -214,7 +236,7 @@ def _leaks(rounds: Rounds, how: str, which: tuple[str, ...]) -> Iterator[Leak]:
             continue
         kind, what = _KINDS[name]
         observed = (
-            f"after {ROUNDS_CONFIRMED} {how} at the same call there are {counts[-1]} {what} where "
+            f"after {ROUNDS_CONFIRMED} {how} {counts[-1]} {what} where "
             f"there were {counts[0]} after the first"
         )
         violation = Violation(

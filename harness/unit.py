@@ -18,7 +18,7 @@ from harness.injected import Amount
 from harness.injecting import inject, inject_in_recovery
 from harness.intercept import rerouted
 from harness.isolation.races import Race
-from harness.isolation.racing import Bounds, judge_race
+from harness.isolation.racing import HELD, Bounds, judge_race
 from harness.meter import Meter
 from harness.ops import Workload
 from harness.oracle import INJECTED, RACED, place_of
@@ -112,7 +112,9 @@ def run_unit(
         BaselineError: The store misbehaves without any fault.
     """
     if isinstance(workload, Race):
-        return _raced(subject, workload, models, depth, seed=seed, meter=meter or Meter())
+        return _raced(
+            subject, workload, models, guarantees, depth, seed=seed, meter=meter or Meter()
+        )
     guarantees -= {RACED}
     result, meter = UnitResult(), meter or Meter()
     # What is left to do, by the name that its coverage has.
@@ -196,6 +198,7 @@ def _raced(
     subject: Subject,
     race: Race,
     models: tuple[Model, ...],
+    guarantees: frozenset[str],
     depth: Depth,
     *,
     seed: int,
@@ -207,18 +210,27 @@ def _raced(
     meter.begin("in turns", 0, 1)
     with rerouted(), quiet(race.stored_bytes):
         found = judge_race(
-            subject, race, models, bounds, seed=seed, claims=subject.guarantees, over=meter.over
+            subject,
+            race,
+            models,
+            bounds,
+            seed=seed,
+            claims=subject.guarantees,
+            over=meter.over,
+            judged=guarantees,
         )
     places = {model.name: place_of(RACED, model.name) for model in models}
     result.coverage = {places[name]: part for name, part in found.coverage.items()}
     result.candidates = found.candidates
+    counted = {} if found.counted is None else {HELD: found.counted}
+    result.injected = counted
     result.executed, result.reused, result.judged = found.executed, found.reused, found.judged
     if found.error is not None:
         result.errors = dict.fromkeys(places.values(), found.error)
     meter.found(len(result.candidates))
     meter.end()
     if meter.where is not None:
-        result.stopped, result.unfinished = meter.where, list(places.values())
+        result.stopped, result.unfinished = meter.where, [*places.values(), *counted]
     return result
 
 

@@ -6,8 +6,9 @@ from harness.errors import UsageError
 from harness.finding import Raced, Reproduction, image_hash, state_of, trace_hash
 from harness.history import Recording
 from harness.isolation.crashing import examination_of, judge_both, recover_again
+from harness.isolation.holding import Holding
 from harness.isolation.races import Race, race_of
-from harness.isolation.racing import prepared, violations_of
+from harness.isolation.racing import HELD, prepared, violations_of
 from harness.isolation.runs import Failing
 from harness.isolation.staging import run_race
 from harness.ops import Operation
@@ -67,6 +68,9 @@ def race_again(
     )
     if trace_hash(run.records) != reproduction.trace:
         return None
+    if reproduction.guarantee == HELD:
+        holding = Holding(subject, race, base, reproduction.seed)
+        return [leak.violation for leak in holding.leaks(run)]
     if not raced.cut:
         return violations_of(run, initial)[0]
     recording = Recording(subject, race, base, initial, run.records, [], reproduction.seed)

@@ -8,6 +8,9 @@ In this order, each only where the ones before it did not break the same already
 3. a kill of one writer after each of its steps that left something behind, while the others go on;
 4. one failing call of one writer, while another runs right before, or right after it.
 
+In the first of these the descriptors are counted, too, that a process has left when all its
+operations have returned: that is hygiene's (`harness.isolation.holding`), and stands by itself.
+
 A store that cannot stand a crash, or a failing call, with nobody else about breaks another promise
 (atomicity, durability, recovery, clean-failure). That is not held against its isolation: it is
 tried without interleaving first, and what breaks then is left out of 2, 3 and 4, and said.
@@ -24,20 +27,26 @@ from harness.examine import Coverage
 from harness.finding import Candidate, merge
 from harness.history import Recording, record
 from harness.image import Image
+from harness.isolation.blame import Blame
 from harness.isolation.crashing import CutResult, cut_power
+from harness.isolation.holding import Holding, blamed
 from harness.isolation.judging import judge_history
 from harness.isolation.races import Race
 from harness.isolation.runs import Failing, Run
 from harness.isolation.staging import Stage, calls_that_can_fail, run_race
 from harness.isolation.telling import race_candidate
 from harness.ops import Workload
-from harness.oracle import Violation
+from harness.oracle import RACED, Violation
 from harness.persistence import Model
 from harness.schedule import Run as Turns
 from harness.schedule import Schedule
 from harness.subjects import Raised, Subject
 
-__all__ = ["Bounds", "RaceResult", "judge_race", "lock_left", "prepared", "violations_of"]
+__all__ = ["HELD", "Bounds", "RaceResult", "judge_race", "lock_left", "prepared", "violations_of"]
+
+
+HELD: Final = "hygiene"
+"""What descriptors that a race leaves open break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class RaceResult:
         reused: Recoveries that another one stood for.
         errors: Why the race could not be judged, if it could not.
         notes: What a reader of the report should know.
+        counted: What was looked at for descriptors left open, where that was asked for.
     """
 
     coverage: dict[str, Coverage] = field(default_factory=dict)
@@ -94,6 +104,7 @@ class RaceResult:
     reused: int = 0
     error: str | None = None
     notes: set[str] = field(default_factory=set)
+    counted: Coverage | None = None
 
 
 def prepared(subject: Subject, race: Race, *, seed: int) -> tuple[Image, dict[str, bytes]]:
@@ -117,7 +128,9 @@ class _Race:
         bounds: Bounds,
         seed: int,
         over: Callable[[], bool],
+        judged: Collection[str],
     ) -> None:
+        self.judged = judged
         self.subject, self.race, self.models = subject, race, models
         self.bounds, self.seed, self.over = bounds, seed, over
         self.base, self.initial = prepared(subject, race, seed=seed)
@@ -126,6 +139,7 @@ class _Race:
         self.faults = 0
         self.exhaustive = True
         self.unknown: set[str] = set()
+        self.holding = Holding(subject, race, self.base, seed)
 
     def perform(self, schedule: Schedule, failing: Failing | None = None) -> Run:
         self.result.executed += 1
@@ -164,7 +178,13 @@ class _Race:
         self.unknown.update(unknown)
         return found
 
-    def found(self, run: Run, violation: Violation, failing: Failing | None = None) -> None:
+    def found(
+        self,
+        run: Run,
+        violation: Violation,
+        failing: Failing | None = None,
+        blamed: Blame | None = None,
+    ) -> None:
         one = race_candidate(
             self.subject,
             self.race,
@@ -173,6 +193,7 @@ class _Race:
             profiles=[model.name for model in self.models],
             seed=self.seed,
             failing=failing,
+            blamed=blamed,
         )
         self.result.candidates = merge(self.result.candidates, [one])
 
@@ -184,10 +205,14 @@ class _Race:
         Args:
             cuts: Whether the power will be cut in them, too.
         """
-        bounds = self.bounds
+        bounds, raced = self.bounds, RACED in self.judged
+        well = True
         together = cuts and bounds.cut >= bounds.preemptions
         for run in self.explore(bounds.preemptions, crashes=together):
-            broken = self.violations(run) if run.complete else []
+            broken = self.violations(run) if run.complete and raced else []
+            if HELD in self.judged and run.complete:
+                for leak in self.holding.suspected(run):
+                    self.found(run, leak.violation, blamed=blamed(run))
             if broken and not run.preemptions:
                 raise BaselineError(
                     f"subject {self.subject.name}: race {self.race.name!r}: with each writer "
@@ -196,11 +221,19 @@ class _Race:
                 )
             for violation in broken:
                 self.found(run, violation)
+                well = False
             if together:
                 self.runs.append(run)
-        if cuts and not together and not self.result.candidates:
+        if HELD in self.judged:
+            self.result.counted = Coverage(
+                workloads=1,
+                faults=self.faults,
+                exhaustive=self.exhaustive,
+                sampled=int(not self.exhaustive),
+            )
+        if cuts and not together and well:
             self.runs += self.explore(bounds.cut, crashes=True)
-        return not self.result.candidates
+        return well
 
     # -- 3 -------------------------------------------------------------------------------------
 
@@ -281,6 +314,7 @@ def judge_race(
     seed: int,
     claims: Collection[str] | None = None,
     over: Callable[[], bool] | None = None,
+    judged: Collection[str] = (RACED,),
 ) -> RaceResult:
     """Judge one race.
 
@@ -293,14 +327,16 @@ def judge_race(
         claims: What the store promises about crashes; None for all. One that promises no atomicity
             is not crashed, and one that promises no durability may lose what it acknowledged.
         over: Says when to stop; what was found by then is in the result.
+        judged: Guarantees: isolation; hygiene, as far as descriptors go, which takes the first
+            step only.
 
     Raises:
         BaselineError: The store misbehaves without any interleaving.
     """
-    one = _Race(subject, race, models, bounds, seed, over or _never)
+    one = _Race(subject, race, models, bounds, seed, over or _never, judged)
     result = one.result
     try:
-        crashes = claims is None or "atomicity" in claims
+        crashes = RACED in judged and (claims is None or "atomicity" in claims)
         well = one.plain(cuts=crashes)
         cuts: dict[str, CutResult] = {}
         doubt = None
@@ -315,7 +351,7 @@ def judge_race(
             )
             for cut in cuts.values():
                 result.candidates = merge(result.candidates, cut.candidates)
-        if well and bounds.struck is not None:
+        if well and bounds.struck is not None and RACED in judged:
             if crashes and race.mode == "processes":
                 doubt = one.kills(bounds.struck)
             if claims is None or "clean-failure" in claims:
@@ -323,7 +359,7 @@ def judge_race(
     except SimulationError as error:
         result.error = " ".join(str(error).split())
         return result
-    for model in models:
+    for model in models if RACED in judged else ():
         coverage = result.coverage[model.name] = Coverage(
             workloads=1, faults=one.faults, exhaustive=one.exhaustive, bound=str(bounds)
         )

@@ -48,6 +48,7 @@ class Step:
         exclusive: Whether it makes a file only if there is none: what lock files are made with.
         fails: Whether it could be made to fail.
         struck: Whether it was.
+        opened: The descriptor that it opened.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Step:
     exclusive: bool = False
     fails: bool = False
     struck: bool = False
+    opened: int | None = None
 
 
 @dataclass(slots=True)
@@ -99,6 +101,7 @@ class Run:
         main: The thread that opens and closes the store, where the writers are threads of one
             process.
         complete: Whether it ran to its end; an exploration ends one where it meets another.
+        held: By the number of an operation, the descriptors its process had when it returned.
         again: Runs it again, to its end, and notes more.
     """
 
@@ -113,6 +116,7 @@ class Run:
     killed: frozenset[int] = frozenset()
     main: int | None = None
     complete: bool = True
+    held: tuple[tuple[int, ...], ...] = ()
     again: Callable[[], Detail] = field(repr=False, default=NotImplemented)
 
     @property

@@ -85,6 +85,7 @@ class Shortening:
                 seed=reproduction.seed,
                 claims=self.subject.guarantees if raced.cut or struck else (),
                 over=self.meter.over,
+                judged=(best.guarantee,),
             )
         same = [one for one in result.candidates if one.identity == best.identity]
         return min(same, key=lambda one: one.weight, default=None)

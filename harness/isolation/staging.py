@@ -212,6 +212,7 @@ class Stage:
             killed=frozenset(found.killed),
             main=main,
             complete=found.complete,
+            held=tuple(event.held for event in found.events),
             again=lambda: self._again(found.taken),
         )
         if notes is not None and notes.struck is not None:
@@ -320,6 +321,7 @@ class Notes(Hooks):
         self._held: dict[int, dict[object, str]] = {}
         self._last: dict[int, tuple[Process, str, dict[str, Any]]] = {}
         self._locks: dict[SimulatedLock, str] = {}
+        self._opening: tuple[Step, Process, set[int]] | None = None
 
     # -- what the scheduler and the disk tell ----------------------------------------------------
 
@@ -327,6 +329,7 @@ class Notes(Hooks):
         """Note a turn; see `harness.schedule.engine.Engine`."""
         self._turns += 1
         self._settle(writer.index)
+        self._opened()
         point = writer.pending
         if taken.call != "acquire" and taken.call not in CALLS:
             return
@@ -339,6 +342,8 @@ class Notes(Hooks):
             step.exclusive = taken.call == "open" and bool(details["flags"] & os.O_EXCL)
             step.fails = _can_fail(taken.call, details)
             self._last[writer.index] = writer.process, taken.call, details
+            if taken.call == "open":
+                self._opening = step, writer.process, set(writer.process.fds)
         self.steps.append(step)
 
     @staticmethod
@@ -381,6 +386,13 @@ class Notes(Hooks):
     def _name(self, lock: SimulatedLock) -> str:
         """Name a lock: two that one line makes are two."""
         return self._locks.setdefault(lock, f"{lock}, number {len(self._locks) + 1}")
+
+    def _opened(self) -> None:
+        """Note which descriptor the turn before opened, if it did."""
+        if self._opening is not None:
+            step, process, before = self._opening
+            step.opened = min(process.fds.keys() - before, default=None)
+            self._opening = None
 
     def _settle(self, writer: int) -> None:
         """Note which locks a writer's last call got or left."""

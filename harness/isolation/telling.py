@@ -40,6 +40,7 @@ def race_candidate(
     profiles: Sequence[str],
     seed: int,
     failing: Failing | None = None,
+    blamed: Blame | None = None,
 ) -> Candidate:
     """Make plain data of what one schedule breaks.
 
@@ -51,8 +52,9 @@ def race_candidate(
         profiles: Persistence models; it does not depend on them.
         seed: Of the simulated machine.
         failing: The call that failed, if one did.
+        blamed: Who is to blame, where that is no matter of a conflict.
     """
-    blamed = blame(run, violation)
+    blamed = blamed or blame(run, violation)
     raced = Raced(
         mode=race.mode,
         writers=_writers(race),

@@ -8,6 +8,7 @@ from typing import Final
 
 from harness.diagnose import Site
 from harness.finding import Candidate, Raced
+from harness.hygiene import DESCRIPTORS
 from harness.isolation.blame import LEFT_BEHIND
 
 __all__ = ["race_fault", "race_remedy", "race_summary"]
@@ -54,6 +55,8 @@ def race_summary(found: Candidate, place: Callable[[Site], str]) -> str:
         what = found.observed if found.key is None else f"key {found.key!r} reads {reads}"
         return f"{at}After a power cut while several write ({found.reproduction.profile}), {what}."
     at = "" if found.culprit is None else f"{place(found.culprit)} {found.cause}. "
+    if found.kind == DESCRIPTORS:
+        return f"{at}{found.observed[:1].upper()}{found.observed[1:]}."
     against = "" if found.missing is None else f" It races with {place(found.missing)}."
     return f"{at}{found.observed}.{against}"
 
@@ -67,6 +70,8 @@ def race_remedy(found: Candidate) -> str:
     if culprit is None:
         return "let one lock cover each operation as a whole"
     at = f"{Path(culprit.file).name}:{culprit.line}"
+    if found.kind == DESCRIPTORS:
+        return f"close what {at} opens, on every way out"
     if found.cause == LEFT_BEHIND:
         return f"take a flock, which ends with its holder, instead of making a file at {at}"
     if found.kind in ("deadlock", "livelock"):

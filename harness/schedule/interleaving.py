@@ -57,6 +57,7 @@ class ConcurrentEvent:
         returned_records: The same when it returned; None while it has not.
         answer: A value, MISSING, a tuple of names, None, or `harness.subjects.Raised`.
         certain: Whether it returned. One that was cut off, or raised, may have happened or not.
+        held: Descriptors that its process had open when it returned, ascending.
     """
 
     number: int
@@ -68,6 +69,7 @@ class ConcurrentEvent:
     returned_records: int | None = None
     answer: object = None
     certain: bool = False
+    held: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{writer_name(self.writer)}: {self.operation}"

@@ -293,6 +293,7 @@ class _Run:
         event.certain = not isinstance(answer, Raised)
         event.returned = len(engine.steps)
         event.returned_records = len(engine.recorder.records)
+        event.held = tuple(sorted(writer.process.fds))
         engine.progressed()
 
     def _attempt(self, store: _Store, operation: Operation) -> object:

@@ -177,11 +177,6 @@ _ARGUMENTS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
         ("manager._get_hardened: drop `checkpoint.verify_checksum()`",),
     ),
     (
-        "missing",
-        "A descriptor is lost with each race that a writer loses against a sweep: nobody counts descriptors in a race.",
-        ("hardened_files._create: drop `_close(fd) (2)`",),
-    ),
-    (
         "equivalent",
         "The file store below keeps threads apart by itself: each operation locks what it opened.",
         (
