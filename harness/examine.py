@@ -39,6 +39,7 @@ __all__ = [
     "Sighting",
     "Sightings",
     "after_kill",
+    "budget_of_kill",
     "examine",
     "history_until",
     "walk",
@@ -393,7 +394,7 @@ def examine(
             if meter.over(share):
                 coverage.exhaustive, coverage.possible = False, None
                 break
-            successor = after_kill(examination, calls_done)
+            successor = after_kill(examination, calls_done, kills=len(chosen))
             if successor is not None:
                 states = meter.watch(successor.explorer, share, share + half / len(chosen))
                 walk(successor, states, coverage, sightings, nested=False)
@@ -407,6 +408,19 @@ _KILLS_MAX: Final = 256
 _KILLS_LONG: Final = 64
 """Calls of a longer trace that are chosen. Each makes a trace of its own, as long as the first, and
 recovering from one grows with what was written."""
+
+
+_KILL_BUDGET: Final = 256
+"""Sets visited in the trace after each kill, as long as the kills are few."""
+
+
+def budget_of_kill(budget: int, kills: int) -> int:
+    """Say how many sets the trace after one of so many kills may visit.
+
+    An eighth of what the workload itself has, or a few hundred; but all kills of a long trace
+    together take no more than four times what the trace does.
+    """
+    return min(max(budget // 8, _KILL_BUDGET), max(4 * budget // kills, 24))
 
 
 def _kills(calls: int) -> Sequence[int]:
@@ -498,8 +512,13 @@ _CLEAN_MAX: Final = 1 << 14
 """Pairs of an outcome and a span of the history remembered as fine."""
 
 
-def after_kill(examination: Examination, calls: int) -> Examination | None:
+def after_kill(examination: Examination, calls: int, *, kills: int = 1) -> Examination | None:
     """Kill the process after some calls, let a successor recover and write, and start over.
+
+    Args:
+        examination: Of the trace.
+        calls: How many calls have returned by the kill.
+        kills: How many kills share what may be visited.
 
     Returns:
         The examination of the joined trace; None where the successor changed nothing on disk
@@ -549,7 +568,7 @@ def after_kill(examination: Examination, calls: int) -> Examination | None:
         events,
         examination.prober,
         from_position=2 * calls + 1,
-        budget=max(examination.budget // 8, 256),
+        budget=budget_of_kill(examination.budget, kills),
         kill_at=calls,
     )
 

@@ -7,6 +7,7 @@ renamed over the old one, the directory synced.
 
 from __future__ import annotations
 
+import inspect
 import os
 import tempfile
 from importlib import resources
@@ -227,6 +228,10 @@ def schema_of(kind: type, title: str) -> bytes:
         title: What it is.
     """
     document = msgspec.json.schema(kind)
+    for one in document["$defs"].values():
+        if "description" in one:
+            # Python before 3.13 keeps the indentation of docstrings.
+            one["description"] = inspect.cleandoc(one["description"])
     document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     document["title"] = title
     return (

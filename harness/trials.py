@@ -13,7 +13,15 @@ from typing import Final, Protocol
 
 from harness.aftermath import NESTED_BUDGET
 from harness.edits import Change, edited
-from harness.examine import Coverage, Examination, Sightings, after_kill, examine, walk
+from harness.examine import (
+    Coverage,
+    Examination,
+    Sightings,
+    after_kill,
+    budget_of_kill,
+    examine,
+    walk,
+)
 from harness.explore import CrashState, Explorer
 from harness.history import Event, Recording
 from harness.meter import Meter
@@ -177,7 +185,7 @@ def after_kills(
             run.events,
             prober,
             from_position=2 * start + 1,
-            budget=max(budget // 8, 256),
+            budget=budget_of_kill(budget, 1),
             kill_at=start,
         )
         walk(examination, examination.explorer.states(), coverage, sightings, nested=False)

@@ -30,12 +30,14 @@ class _Page(NamedTuple):
         bits: The nodes that write to it.
         versions: Their numbers and effects, in order.
         known: Fingerprint by nodes on disk, tear and bytes below the file's size.
+        painted: The whole page as it was painted last, by nodes on disk and tear.
     """
 
     number: int
     bits: int
     versions: list[tuple[int, Data]]
     known: dict[tuple[int, Torn | None, int], int]
+    painted: dict[tuple[int, Torn | None], bytes]
 
 
 class Fingerprints:
@@ -65,7 +67,7 @@ class Fingerprints:
         for number, effects in window:
             for effect in effects:
                 if isinstance(effect, Data) and effect.ino == ino:
-                    page = pages.get(effect.page) or _Page(effect.page, 0, [], {})
+                    page = pages.get(effect.page) or _Page(effect.page, 0, [], {}, {})
                     pages[effect.page] = page._replace(bits=page.bits | 1 << (number - offset))
                     page.versions.append((number, effect))
                 elif not isinstance(effect, Size):
@@ -89,9 +91,7 @@ class Fingerprints:
             shown = size - page.number * PAGE
             if shown > 0:
                 shown = min(shown, PAGE)
-                half = torn
-                if torn is not None and not page.bits >> (torn.node - self._offset) & 1:
-                    half = None
+                half = self._half(page, torn)
                 known = (taken & page.bits, half, shown)
                 found = page.known.get(known)
                 if found is None:
@@ -99,6 +99,28 @@ class Fingerprints:
                     found = page.known[known] = _hash(page.number, content)
                 total += found
         return hash((size, total))
+
+    def content(self, taken: int, size: int, torn: Torn | None) -> bytes:
+        """Build the content of a set of nodes; only where ``by_page``.
+
+        Args:
+            taken: The nodes on disk.
+            size: The file's size with them.
+            torn: A page of this file that is torn, and only its bytes.
+        """
+        whole = bytearray(self._buffer[:size].ljust(size, b"\0"))
+        for page in self._pages:
+            start = page.number * PAGE
+            if start < size:
+                content = self._paint(page, taken, self._half(page, torn))
+                whole[start : start + PAGE] = content[: size - start]
+        return bytes(whole)
+
+    def _half(self, page: _Page, torn: Torn | None) -> Torn | None:
+        """Give the tear if it is in this page."""
+        if torn is not None and page.bits >> (torn.node - self._offset) & 1:
+            return torn
+        return None
 
     def of_content(self, content: bytes) -> int:
         """Give the fingerprint of a content that was built."""
@@ -118,16 +140,27 @@ class Fingerprints:
         return total
 
     def _paint(self, page: _Page, taken: int, torn: Torn | None) -> bytes:
+        """Build one page. States that follow one another mostly differ in other pages."""
+        bits = taken & page.bits
+        known = page.painted.get((bits, torn))
+        if known is not None:
+            return known
         start = page.number * PAGE
         content = bytearray(self._buffer[start : start + PAGE].ljust(PAGE, b"\0"))
+        # A page has few of the nodes of a long window: shift by its first, once.
+        first = page.versions[0][0]
+        bits >>= first - self._offset
         for number, data in page.versions:
-            end = data.end
-            if not taken >> (number - self._offset) & 1:
-                if torn is None or number > torn.node or data.start >= torn.cut:
+            begin = data.start
+            end = begin + len(data.data)
+            if not bits >> (number - first) & 1:
+                if torn is None or number > torn.node or begin >= torn.cut:
                     continue
                 end = min(end, torn.cut)
-            content[data.start - start : end - start] = data.data[: end - data.start]
-        return bytes(content)
+            content[begin - start : end - start] = data.data[: end - begin]
+        page.painted.clear()
+        found = page.painted[taken & page.bits, torn] = bytes(content)
+        return found
 
 
 def _hash(page: int, content: bytes) -> int:

@@ -305,31 +305,37 @@ class Painter:
             return len(self.content(ino, taken, torn))
         self._settle_file(file, ino)
         bits, size = taken & file.size_bits, file.size
-        while bits:
-            low = bits & -bits
-            bits ^= low
-            for effect in self._nodes[low.bit_length() - 1 + self._offset].effects:
+        if bits:
+            # Each says what the size is, so the last one on disk settles it.
+            for effect in self._nodes[bits.bit_length() - 1 + self._offset].effects:
                 if isinstance(effect, Size | Cut) and effect.ino == ino:
                     size = effect.size
         return size
 
     def _fingerprint(self, ino: int, taken: int, torn: Torn | None) -> int:
         """Give a number that is equal for equal contents, without building them if it can be."""
-        file = self._files[ino]
-        prints = file.prints
-        if prints is None:
-            self._settle_file(file, ino)
-            window = [
-                (number, self._nodes[number].effects)
-                for number in file.nodes[file.applied :]
-                if number < self._issued
-            ]
-            prints = file.prints = Fingerprints(file.buffer, window, ino, self._offset)
+        prints = self._prints(self._files[ino], ino)
         if torn is not None and not self._shapes(torn, ino):
             torn = None
-        if prints.by_page and (torn is None or len(self._nodes[torn.node].effects) == 1):
+        if self._by_page(prints, torn):
             return prints.of(taken, self.size(ino, taken, None), torn)
         return prints.of_content(self.content(ino, taken, torn))
+
+    def _prints(self, file: _File, ino: int) -> Fingerprints:
+        if file.prints is None:
+            self._settle_file(file, ino)
+            window = [(number, self._nodes[number].effects) for number in self._free(file)]
+            file.prints = Fingerprints(file.buffer, window, ino, self._offset)
+        return file.prints
+
+    def _free(self, file: _File) -> list[int]:
+        """Give the nodes of the current window that change a file."""
+        end = bisect_left(file.nodes, self._issued, file.applied)
+        return file.nodes[file.applied : end]
+
+    def _by_page(self, prints: Fingerprints, torn: Torn | None) -> bool:
+        """Tell whether the pages of a file can be looked at one by one."""
+        return prints.by_page and (torn is None or len(self._nodes[torn.node].effects) == 1)
 
     def _shapes(self, torn: Torn, ino: int) -> bool:
         effect = self._nodes[torn.node].effects[0]
@@ -337,9 +343,13 @@ class Painter:
 
     def _paint(self, file: _File, ino: int, taken: int, torn: Torn | None) -> bytes:
         self._settle_file(file, ino)
-        numbers = [number for number in file.nodes[file.applied :] if number < self._issued]
+        numbers = self._free(file)
         if not numbers and torn is None and file.size == len(file.buffer):
             return file.buffer
+        if len(numbers) > _FEW:
+            prints = self._prints(file, ino)
+            if self._by_page(prints, torn):
+                return prints.content(taken, self.size(ino, taken, None), torn)
         buffer, size = self._run(file, ino, numbers, taken, torn)
         del buffer[size:]
         buffer.extend(bytes(size - len(buffer)))
@@ -383,6 +393,9 @@ class Painter:
         grown = self._nodes[number].effects[-1]
         return max(size, end) if isinstance(grown, Size) else size
 
+
+_FEW: Final = 16
+"""Nodes up to which applying them one by one is quicker than looking for the pages they change."""
 
 _REMEMBERED_MAX: Final = 1 << 24
 """Bytes of file contents remembered at once."""

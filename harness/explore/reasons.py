@@ -12,19 +12,20 @@ __all__ = ["explain", "losses"]
 
 
 def explain(explorer: Explorer, state: CrashState) -> list[str]:
-    """Say for each call of which something was lost what that was, and which rule allowed it.
+    """Say what was lost of which call, and which rule allowed it.
 
     Args:
         explorer: What found the state.
         state: The state.
 
     Returns:
-        One line a call and kind of loss, in the order of the calls; empty where nothing was lost.
+        One line a rule, with all that it allowed, in the order of the calls; empty where nothing
+        was lost.
     """
-    return [
-        f"#{i} {words}: {rule.text} [{rule.source}]"
-        for i, words, rule in _Reader(explorer, state).lines()
-    ]
+    allowed: dict[Rule, list[str]] = {}
+    for i, words, rule in _Reader(explorer, state).lines():
+        allowed.setdefault(rule, []).append(f"#{i} {words}")
+    return [f"{'; '.join(lost)}: {rule.text} [{rule.source}]" for rule, lost in allowed.items()]
 
 
 def losses(explorer: Explorer, state: CrashState) -> Iterator[tuple[int, Loss, Rule]]:

@@ -65,8 +65,14 @@ _ORDERED: Final = Model(
             "ALICE (OSDI'14) section 3.1",
             ("name", "content"),
         ),
-        Rule("a returned fsync of anything makes everything before it durable", "as above"),
-        Rule("inside a write the pages are in order, each with the size that shows it", "as above"),
+        Rule(
+            "a returned fsync of anything makes everything before it durable",
+            "POSIX.1-2024 fsync(); one order of all effects: ALICE (OSDI'14) section 3.1",
+        ),
+        Rule(
+            "inside a write the pages are in order, each with the size that shows it",
+            "the order in which mm/filemap.c generic_perform_write() copies them and moves i_size",
+        ),
         _TORN,
     ),
     order="effects",
