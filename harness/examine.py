@@ -260,7 +260,8 @@ class Examination:
                 self._aftermaths.add(asked.notes, found)
         else:
             found = Aftermath(prober.probe(asked))
-        self._shortcuts.add(state, view, found)
+        if prober.reusing:
+            self._shortcuts.add(state, view, found)
         return found
 
     def reading_before(self, state: CrashState, segment: Segment, now: Reading) -> Reading:
@@ -282,7 +283,7 @@ class Examination:
         known = (state.offset, state.taken & (1 << issued) - 1, issued, invoked, torn)
         found = self._before.get(known)
         if found is None:
-            if len(self._before) >= _CLEAN_MAX:
+            if len(self._before) >= (_CLEAN_MAX if self.prober.reusing else _UNSHARED_MAX):
                 self._before.clear()
             earlier = self.explorer.without(state, after_call=invoked)
             found = self._before[known] = self.observe(earlier).first
@@ -386,17 +387,20 @@ def examine(
     if mixed:
         calls = examination.constraints.effects.calls
         chosen = _kills(calls)
+        # Recovering from a long trace takes as long as it is.
+        share = 1 if len(chosen) < calls else 4
+        each = budget_of_kill(budget, len(chosen), share=share) if chosen else 0
         if len(chosen) < calls:
             # Nobody has counted what the kills that are left out would lead to.
             coverage.exhaustive, coverage.possible = False, None
         for number, calls_done in enumerate(chosen):
-            share = half + half * number / len(chosen)
-            if meter.over(share):
+            done = half + half * number / len(chosen)
+            if meter.over(done):
                 coverage.exhaustive, coverage.possible = False, None
                 break
-            successor = after_kill(examination, calls_done, kills=len(chosen))
+            successor = after_kill(examination, calls_done, each)
             if successor is not None:
-                states = meter.watch(successor.explorer, share, share + half / len(chosen))
+                states = meter.watch(successor.explorer, done, done + half / len(chosen))
                 walk(successor, states, coverage, sightings, nested=False)
     coverage.sampled = int(not coverage.exhaustive)
     return coverage, sightings
@@ -414,13 +418,18 @@ _KILL_BUDGET: Final = 256
 """Sets visited in the trace after each kill, as long as the kills are few."""
 
 
-def budget_of_kill(budget: int, kills: int) -> int:
+def budget_of_kill(budget: int, kills: int, *, share: int = 4) -> int:
     """Say how many sets the trace after one of so many kills may visit.
 
-    An eighth of what the workload itself has, or a few hundred; but all kills of a long trace
-    together take no more than four times what the trace does.
+    An eighth of what the workload itself has, or a few hundred; but all kills together take no
+    more than a multiple of what the trace does.
+
+    Args:
+        budget: Sets visited in the trace itself.
+        kills: How many processes are killed.
+        share: The multiple.
     """
-    return min(max(budget // 8, _KILL_BUDGET), max(4 * budget // kills, 24))
+    return min(max(budget // 8, _KILL_BUDGET), max(share * budget // kills, 24))
 
 
 def _kills(calls: int) -> Sequence[int]:
@@ -489,7 +498,8 @@ def walk(
         broken += examination.nested(state, found)
         for sighting in broken:
             sightings.add(sighting)
-        if not broken and not examination.looked_back:
+        # Where nothing is reused, no outcome comes back, and to keep them all would fill memory.
+        if not broken and not examination.looked_back and examination.prober.reusing:
             if len(clean) >= _CLEAN_MAX:
                 clean.clear()
             clean[known] = found  # kept, so that no other object gets its identity
@@ -511,14 +521,19 @@ _SEEN_MAX: Final = 1 << 18
 _CLEAN_MAX: Final = 1 << 14
 """Pairs of an outcome and a span of the history remembered as fine."""
 
+_UNSHARED_MAX: Final = 256
+"""Readings remembered where none is reused, so that each has values of its own."""
 
-def after_kill(examination: Examination, calls: int, *, kills: int = 1) -> Examination | None:
+
+def after_kill(
+    examination: Examination, calls: int, budget: int | None = None
+) -> Examination | None:
     """Kill the process after some calls, let a successor recover and write, and start over.
 
     Args:
         examination: Of the trace.
         calls: How many calls have returned by the kill.
-        kills: How many kills share what may be visited.
+        budget: Sets visited afterwards; None for what one kill alone has.
 
     Returns:
         The examination of the joined trace; None where the successor changed nothing on disk
@@ -568,7 +583,7 @@ def after_kill(examination: Examination, calls: int, *, kills: int = 1) -> Exami
         events,
         examination.prober,
         from_position=2 * calls + 1,
-        budget=budget_of_kill(examination.budget, kills),
+        budget=budget_of_kill(examination.budget, 1) if budget is None else budget,
         kill_at=calls,
     )
 
