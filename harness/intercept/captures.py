@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from types import CellType, FunctionType, ModuleType
 from typing import Any, Final
 
-__all__ = ["Undo", "replace_captures"]
+__all__ = ["Undo", "put_back", "replace_captures"]
 
 Undo = list[Callable[[], object]]
 """What to call, last first, to put everything back."""
@@ -84,7 +84,7 @@ class _Pass:
             if replacement is None:
                 continue
             namespace[key] = replacement
-            self.undo.append(_put_back(namespace, key, replacement, value))
+            self.undo.append(put_back(namespace, key, replacement, value))
 
     def _container(self, container: Any) -> None:
         """Look through a table of functions that a module keeps."""
@@ -95,7 +95,7 @@ class _Pass:
             replacement = self._new.get(id(value))
             if replacement is not None:
                 container[key] = replacement
-                self.undo.append(_put_back(container, key, replacement, value))
+                self.undo.append(put_back(container, key, replacement, value))
 
     def _attribute(self, owner: Any, name: str, value: Any) -> None:
         wrapped = type(value) is staticmethod
@@ -124,7 +124,7 @@ class _Pass:
             for key, value in list(keywords.items()):
                 if type(value) in kinds and id(value) in new:
                     keywords[key] = new[id(value)]
-                    self.undo.append(_put_back(keywords, key, keywords[key], value))
+                    self.undo.append(put_back(keywords, key, keywords[key], value))
         for cell in function.__closure__ or ():
             self._cell(cell)
 
@@ -138,8 +138,10 @@ class _Pass:
             self.undo.append(lambda: setattr(cell, "cell_contents", value))
 
 
-def _put_back(container: Any, key: Any, present: Any, value: Any) -> Callable[[], object]:
-    def put_back() -> None:
+def put_back(container: Any, key: Any, present: Any, value: Any) -> Callable[[], object]:
+    """Give what puts a value back into a container, if what took its place is still there."""
+
+    def undo() -> None:
         try:
             unchanged = container[key] is present
         except LookupError:
@@ -147,7 +149,7 @@ def _put_back(container: Any, key: Any, present: Any, value: Any) -> Callable[[]
         if unchanged:  # else somebody gave the name another meaning since
             container[key] = value
 
-    return put_back
+    return undo
 
 
 def replace_captures(pairs: list[tuple[Any, Any]]) -> Undo:

@@ -44,6 +44,7 @@ from harness.intercept.calendar import replace_calendar
 from harness.intercept.captures import Undo, replace_captures
 from harness.intercept.current import suspended
 from harness.intercept.escapes import install_audit_hook
+from harness.intercept.modulelocks import replace_module_locks
 from harness.intercept.registry import CLASS_STAND_INS, STAND_INS
 
 __all__ = ["Installation"]
@@ -163,6 +164,7 @@ class Installation:
         self._set(vars(tempfile), "tempdir", tempfile.tempdir)
         self._in_place()
         self._undo += replace_calendar()
+        self._undo += replace_module_locks()
         self._real_source_lines()
         self._patcher()
         self._captures = replace_captures(

@@ -1,4 +1,4 @@
-"""``threading``'s locks, threads' identities, and queues made of C: what a scheduler must see.
+"""``threading``'s locks, threads' identities, queues of C, selectors: what a scheduler must see.
 
 A stand-in does nothing unless the calling thread is listed in `SCHEDULED`: then what it makes comes
 from there. Everything else of ``threading`` and ``queue`` (Condition, Semaphore, Event, Barrier,
@@ -11,37 +11,17 @@ that captured it is served.
 from __future__ import annotations
 
 import queue
+import selectors
 import threading
 from _thread import get_ident
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from harness.intercept.modulelocks import module_lock
 from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
+from harness.intercept.scheduled import SCHEDULED, Scheduled
 
 __all__ = ["SCHEDULED", "Scheduled"]
-
-
-class Scheduled(Protocol):
-    """What a scheduler provides for one thread."""
-
-    def lock(self) -> Any:
-        """Make a lock."""
-
-    def rlock(self) -> Any:
-        """Make a re-entrant lock."""
-
-    def ident(self) -> int:
-        """Give the thread's identity: the same in every run."""
-
-    def spawn(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Get told of a new thread; give what it is to run."""
-
-    def join(self, thread: threading.Thread, timeout: float | None) -> bool:
-        """Wait until a thread has ended; tell whether it has."""
-
-
-SCHEDULED: Final[dict[int, Scheduled]] = {}
-"""Thread identifier to its scheduler; absent means that its locks are real."""
 
 
 class _Maker:
@@ -58,8 +38,10 @@ class _Maker:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         scheduled = SCHEDULED.get(get_ident())
-        if scheduled is None or arguments or options:
+        if arguments or options:
             return self.original(*arguments, **options)
+        if scheduled is None:
+            return module_lock(self.original)
         return self.make(scheduled)
 
     def __instancecheck__(self, instance: Any) -> bool:
@@ -118,6 +100,24 @@ def _join(self: threading.Thread, timeout: float | None = None) -> None:
 
 
 stand_in_class_attribute(threading.Thread, "join", _join)
+
+
+def _selecting(original: Any) -> Callable[..., list[Any]]:
+    """Make an event loop's wait one that is seen: what it waits for, another thread sends."""
+
+    def select(self: Any, timeout: float | None = None) -> list[Any]:
+        scheduled = SCHEDULED.get(get_ident())
+        if scheduled is None:
+            return original(self, timeout)  # type: ignore[no-any-return]
+        return scheduled.select(lambda: original(self, 0), timeout)
+
+    return select
+
+
+for _owner in (
+    selectors.SelectSelector, selectors._PollLikeSelector, selectors.EpollSelector,  # noqa: SLF001
+):  # fmt: skip
+    stand_in_class_attribute(_owner, "select", _selecting(vars(_owner)["select"]))
 
 
 @stands_for("register_at_fork")

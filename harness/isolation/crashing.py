@@ -110,7 +110,7 @@ def cut_power(
             examination = examination_of(
                 recording, run, model, prober, budget=budget, durable=durable
             )
-            where = sightings if run.preemptions else alone
+            where = alone if run.serial else sightings
             _walk(examination, run, calls, result.coverage, where, recoverers, both)
         result.candidates = _conclude(result, alone, sightings, list(both.values()))
         result.executed = prober.executed - before[0] + recoverers.executed - before[2]

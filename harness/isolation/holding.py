@@ -62,7 +62,7 @@ class Holding:
             run: One to its end; those without any preemption come first.
         """
         for holder, held in _held(run):
-            if not run.preemptions:
+            if run.serial:
                 self._usual[holder] = max(self._usual.get(holder, 0), held)
             elif (
                 held > self._usual.get(holder, held)

@@ -213,7 +213,7 @@ class _Race:
             if HELD in self.judged and run.complete:
                 for leak in self.holding.suspected(run):
                     self.found(run, leak.violation, blamed=blamed(run))
-            if broken and not run.preemptions:
+            if broken and run.serial:
                 raise BaselineError(
                     f"subject {self.subject.name}: race {self.race.name!r}: with each writer "
                     f"finishing before the next begins, {broken[0].observed}; no verdict on "
@@ -250,7 +250,7 @@ class _Race:
                     stuck += 1
                     if stuck >= _STUCK_MAX:
                         return doubt  # the point is made, and each takes long
-                elif not killed.preemptions:
+                elif killed.serial:
                     alone += 1
                     doubt = f"a killed writer leaves {violation.observed}, without any race"
                 elif not alone:

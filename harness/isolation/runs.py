@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from harness.linear import Done
@@ -128,6 +129,21 @@ class Run:
     def preemptions(self) -> int:
         """How often a writer was interrupted that could have gone on."""
         return self.taken.preemptions
+
+    @cached_property
+    def serial(self) -> bool:
+        """Whether each writer came to its end before the next began.
+
+        Without a preemption is not enough: a writer that waits, for a thread of its own or for a
+        sleep to end, lets others in.
+        """
+        writers = {done.writer for done in self.history} - {LATER, self.main}
+        spans: dict[int, list[int]] = {}
+        for turn, writer in enumerate(self.order):
+            if writer in writers:
+                spans.setdefault(writer, []).append(turn)
+        ends = sorted((turns[0], turns[-1]) for turns in spans.values())
+        return all(one[1] < after[0] for one, after in pairwise(ends))
 
     @cached_property
     def detail(self) -> Detail:

@@ -146,7 +146,7 @@ class _Sampling:
             policy, dying = self._policy(chooser, f"{draw}/order/{number}/turns", serial)
             run = self.stage.draw(policy)
             result.executed += 1
-            result.orders += bool(run.preemptions)
+            result.orders += not run.serial
             result.kills += len(run.killed)
             signs = result.signs[number] = _signs(run)
             broken = self._violations(run)
@@ -157,7 +157,7 @@ class _Sampling:
                 if name is not None:
                     result.found.setdefault(number, set()).add(name)
                 signs.add(f"race:{violation.kind}")
-            if not broken and not run.killed and run.preemptions and len(cut) < _CUT_MAX:
+            if not broken and not run.killed and not run.serial and len(cut) < _CUT_MAX:
                 cut.append(run)
         if cut and self.crashes and not result.candidates and models:
             self._cut(serial, cut, models, budget)
@@ -168,7 +168,7 @@ class _Sampling:
         main = (Turns(len(self.race.writers)),) if self.race.mode == "threads" else ()
         run = self.stage.draw(Follow(Schedule((*main, Turns(writer)))))
         broken = self._violations(run)
-        if broken and not run.preemptions:
+        if broken and run.serial:
             raise BaselineError(
                 f"subject {self.subject.name}: several writers ({self.race.mode}): with each "
                 f"finishing before the next begins, {broken[0].observed}; no verdict on "
@@ -232,7 +232,7 @@ class _Sampling:
         self, serial: Sequence[Run], raced: Sequence[Run], models: Sequence[Model], budget: int
     ) -> None:
         recording = Recording(self.subject, self.race, self.base, self.initial, [], [], self.seed)
-        runs = [run for run in serial if not run.preemptions]
+        runs = [run for run in serial if run.serial]
         found = cut_power(
             recording, [*runs, *raced], tuple(models), budget=budget, durable=self.durable
         )

@@ -182,17 +182,7 @@ class Stage:
         _place(notes.steps, found)
         waiting = () if found.stuck is None else tuple(map(notes.pending, found.stuck.pending))
         _place(waiting, found)
-        return Detail(notes.steps, waiting, found.records, self._shortened(found))
-
-    def _shortened(self, found: Interleaving) -> Schedule:
-        """Leave off the end of a schedule as long as what is left leads to the same run."""
-        steps = found.taken.steps
-        while steps:
-            shorter = Schedule(steps[:-1])
-            if self._perform(shorter)[0].taken != found.taken:
-                break
-            steps = shorter.steps
-        return Schedule(steps)
+        return Detail(notes.steps, waiting, found.records, found.shortest)
 
     def _told(self, found: Interleaving, notes: Notes | None) -> Run:
         if found.stuck is not None and found.stuck.kind == "hung":

@@ -233,9 +233,9 @@ def timeline(
             by_number[one] for one in dict.fromkeys(s.operation for s in turn) if one in by_number
         ]
         shown = _salient(turn, blamed)
-        line = f"{name_of(writer)}: {_operations(doing)}"
-        if shown:
-            line += ": " + ", ".join(f"{_short(step)}" for step in shown)
+        calls = ", ".join(f"{_short(step)}" for step in shown)
+        # A thread that the store started is in no operation of its own.
+        line = ": ".join(filter(None, (name_of(writer), _operations(doing), calls)))
         killed = writer in run.killed and all(
             later[0].writer != writer for later in parts[number + 1 :]
         )

@@ -23,11 +23,13 @@ from harness.disk import Hooks, Process, Verdict, Wait
 from harness.errors import Hung, Killed
 from harness.intercept import active, real
 from harness.intercept.current import ACTIVE
+from harness.intercept.modulelocks import ModuleLock
 from harness.intercept.sync import SCHEDULED
 from harness.record import Recorder
 from harness.schedule.carriers import Baton, Carriers
 from harness.schedule.footprint import Footprint, footprint, is_local
 from harness.schedule.interleaving import Stuck, Taken
+from harness.schedule.locks import SimulatedLock, SimulatedRLock
 from harness.schedule.policy import Choice, Moment, Policy
 from harness.schedule.schedule import Crash, Kill, Run, Schedule, Step
 from harness.schedule.writer import Point, Writer
@@ -47,6 +49,7 @@ _EARLY_MAX: Final = 2
 
 _TURNS_MAX: Final = 200_000
 _KNOWN_THREADS: Final[dict[int, threading.Thread]] = threading._active  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way in
+_STARTING_THREADS: Final[dict[Any, Any]] = threading._limbo  # type: ignore[attr-defined]  # noqa: SLF001 - a thread that never gets to run never leaves it
 _MEMORY: Final = "memory"
 
 
@@ -66,6 +69,7 @@ class Engine(Hooks):
         writers: All, in the order they came to be.
         steps: The turns taken.
         stuck: Why it did not end well.
+        pressed: See `harness.schedule.interleaving.Interleaving`.
         failure: What the harness itself, or the simulated machine, raised in a writer.
     """
 
@@ -92,6 +96,7 @@ class Engine(Hooks):
         self.killed: list[int] = []
         self.crashed = False
         self.abandoned = False
+        self.pressed = 0
         self._taken: list[Step] = []
         self._turns = 0
         self._exact = False
@@ -100,6 +105,7 @@ class Engine(Hooks):
         self._progress = 0
         self._idle = 0
         self._shared: set[int] = set()
+        self._own_locks: dict[tuple[int, ModuleLock], SimulatedLock] = {}
         self._ended = False
         self._carriers: Carriers | None = None
         self._over = False
@@ -174,6 +180,14 @@ class Engine(Hooks):
         return tuple(
             (("locks", node.volume.prefix, ino), "w") for ino, node in sorted(nodes.items())
         )
+
+    def own_lock(self, process: Process, lock: ModuleLock) -> SimulatedLock:
+        """Give a process's own lock for one that a module keeps."""
+        key = process.number, lock
+        if key not in self._own_locks:
+            kind = SimulatedRLock if lock.again else SimulatedLock
+            self._own_locks[key] = kind(f"the import of {lock.module}", quiet=lock.quiet)
+        return self._own_locks[key]
 
     def progressed(self) -> None:
         """Something changed that others may be waiting for."""
@@ -303,10 +317,18 @@ class Engine(Hooks):
         return ready()
 
     def spawn(self, parent: Writer, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Make a writer of a thread that the store starts."""
+        """Make a writer of a thread that the store starts.
+
+        Raises:
+            Killed: The one that starts it is dead: nobody would ever let the thread run.
+        """
+        thread = getattr(getattr(function, "__wrapped__", None), "__self__", None)
+        if parent.stop:
+            _STARTING_THREADS.pop(thread, None)
+            raise Killed(f"{parent.name} is dead")
         child = Writer(self, len(self.writers), parent.process, None, Point("start"))
-        child.begun, child.ends_run = True, False
-        child.thread = getattr(getattr(function, "__wrapped__", None), "__self__", None)
+        child.begun, child.ends_run, child.family = True, False, parent.family
+        child.thread = thread
         self.writers.append(child)
         self._shared.add(parent.process.number)
 
@@ -314,7 +336,9 @@ class Engine(Hooks):
             child.baton.take()
             self._register(child)
             try:
-                if not child.stop:
+                if child.stop:
+                    _STARTING_THREADS.pop(thread, None)
+                else:
                     function(*arguments, **options)
             except Killed:
                 pass
@@ -433,8 +457,14 @@ class Engine(Hooks):
                 asleep = []
             running = None if writer is None or writer not in ready else writer.index
             early = tuple(one.index for one in asleep if one.polls <= _EARLY_MAX)
+            family = None if self._current is None else self._current.family
             moment = Moment(
-                len(self.steps), running, tuple(one.index for one in ready), early, self
+                len(self.steps),
+                running,
+                tuple(one.index for one in ready),
+                early,
+                tuple(one.index for one in ready if one.family == family),
+                self,
             )
             choice = self.policy.choose(moment)
             if choice is None:
@@ -453,10 +483,13 @@ class Engine(Hooks):
         writer = self.writers[choice]
         last = self._taken[-1] if self._taken else None
         if self._turns and isinstance(last, Run) and last.writer != choice:
-            self._close_part(exact=last.writer in moment.ready)
+            goes_on = bool(moment.kin) and choice not in moment.kin
+            self._close_part(exact=last.writer in moment.ready or goes_on)
         if not self._turns:
             self._taken.append(Run(choice, 1))
         self._turns += 1
+        if choice != moment.usual:
+            self.pressed = len(self._taken)
         self._exact = self._exact or choice in moment.early
         point = writer.pending
         others = (*moment.ready, *moment.early)
@@ -493,6 +526,7 @@ class Engine(Hooks):
         self._close_part(exact=True)
         assert isinstance(choice, Kill | Crash)
         self._taken.append(choice)
+        self.pressed = len(self._taken)
         if isinstance(choice, Crash):
             self.crashed = True
             return True

@@ -1,9 +1,10 @@
 """Exploring all schedules with a bounded number of preemptions, each class of equal ones once.
 
 **Bound.** A *preemption* is a switch away from a writer that could go on; a switch where a writer
-blocks, sleeps or ends is free. Schedules are explored in order of their number of preemptions
-(iterative context bounding: Musuvathi and Qadeer, PLDI'07), so the first that shows a fault has the
-fewest that any has.
+blocks, sleeps or ends is free. A writer and the threads that the store started for it are a family,
+which goes on as long as one of them can, in a fixed order; any departure from it counts, too.
+Schedules are explored in order of their number of preemptions (iterative context bounding:
+Musuvathi and Qadeer, PLDI'07), so the first that shows a fault has the fewest that any has.
 
 **Search.** Stateless: a schedule is a list of choices, and each run starts at the beginning. A run
 follows its prefix and then goes on without preemption; at each state that no run was in before, the
@@ -165,7 +166,7 @@ class _Explorer:
         edges: list[tuple[_Key, int]] = []
         search.edges[key] = edges
         for writer in (*moment.ready, *moment.early):
-            price = int(writer != usual and (moment.running is not None or writer in moment.early))
+            price = moment.price(writer)
             if self._level + price > search.preemptions:
                 search.beyond = True
                 continue

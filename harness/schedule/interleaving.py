@@ -115,6 +115,8 @@ class Interleaving:
             follow is in an earlier one.
         fresh: Turns after which each state was seen in no earlier interleaving of the same
             exploration.
+        pressed: Leading steps of ``taken`` that have to be said: from there on everybody goes as
+            they do where a schedule ends.
         after: What was found afterwards, where somebody was asked to look.
     """
 
@@ -132,4 +134,10 @@ class Interleaving:
     diverged: bool = False
     complete: bool = True
     fresh: int = 0
+    pressed: int = 0
     after: object = None
+
+    @property
+    def shortest(self) -> Schedule:
+        """The schedule that was taken, without the end that needs no saying: it leads there too."""
+        return Schedule(self.taken.steps[: self.pressed])

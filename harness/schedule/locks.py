@@ -7,11 +7,13 @@ schedule (a store looked at after its writers ended), they work as long as nobod
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import SimulationError
 from harness.intercept import real
+from harness.intercept.modulelocks import ModuleLock
 from harness.intercept.sync import SCHEDULED
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from harness.schedule.writer import Writer
 
-__all__ = ["Making", "SimulatedLock", "SimulatedRLock", "made_at"]
+__all__ = ["Making", "SimulatedLock", "SimulatedRLock", "made_here"]
 
 _TIMEOUT_NONE: Final = -1
 _HERE: Final = str(Path(__file__).parent.parent) + "/"
@@ -34,18 +36,21 @@ class SimulatedLock:
     """A mutual exclusion lock.
 
     Args:
-        made: Where it was made: ``file:line``.
+        made: Where it was made: ``file:line``, or the module that keeps it.
+        quiet: See below.
 
     Attributes:
         holder: Who took it last, while it is held; None also if nobody scheduled did.
+        quiet: Whether taking it while it is free, and releasing it, are no switch points.
     """
 
-    __slots__ = ("__weakref__", "depth", "holder", "made")
+    __slots__ = ("__weakref__", "depth", "holder", "made", "quiet")
 
     kind: Final = "threading.Lock"
 
-    def __init__(self, made: str) -> None:
+    def __init__(self, made: str, *, quiet: bool = False) -> None:
         self.made = made
+        self.quiet = quiet
         self.depth = 0
         self.holder: Writer | None = None
 
@@ -55,7 +60,7 @@ class SimulatedLock:
         if blocking and timeout < 0 and timeout != _TIMEOUT_NONE:
             raise ValueError("timeout value must be a non-negative number")
         writer = _writer()
-        if writer is not None:
+        if writer is not None and (self.depth or not self.quiet):
             if not writer.wait_for_lock(self, blocking=blocking, timeout=timeout):
                 return False
         elif self.depth:
@@ -70,7 +75,7 @@ class SimulatedLock:
 
     def release(self) -> None:
         writer = _writer()
-        if writer is not None:
+        if writer is not None and not self.quiet:
             writer.before_release(self)
         if not self.depth:
             raise RuntimeError("release unlocked lock")
@@ -149,10 +154,17 @@ class Making:
     """Makes simulated locks while a module is run that no writer runs."""
 
     def lock(self) -> SimulatedLock:
-        return SimulatedLock(made_at())
+        return made_here(SimulatedLock)
 
     def rlock(self) -> SimulatedLock:
-        return SimulatedRLock(made_at())
+        return made_here(SimulatedRLock)
+
+    def own(self, lock: ModuleLock) -> Any:
+        return lock.original
+
+    def select(self, look: Callable[[], list[Any]], timeout: float | None) -> list[Any]:
+        del timeout
+        return look()
 
     def ident(self) -> int:
         return real.thread.get_ident()  # type: ignore[no-any-return]
@@ -165,14 +177,23 @@ class Making:
         return True
 
 
-def made_at() -> str:
-    """Say where the store makes a lock: file and line."""
-    frame: Any = sys._getframe(2)  # noqa: SLF001 - the documented way to see one's callers
+def made_here(kind: type[SimulatedLock]) -> SimulatedLock:
+    """Make a lock that knows where it is made.
+
+    One that the standard library's own code makes (an executor, an event loop) is quiet: what it
+    guards is CPython's business, not the store's.
+
+    Args:
+        kind: Of which kind.
+    """
+    frame: Any = sys._getframe(1)  # noqa: SLF001 - the documented way to see one's callers
     while frame is not None:
         name = frame.f_code.co_filename
         if not (name.startswith(_HERE) and "/reference/" not in name) and not name.endswith(
             ("/threading.py", "/queue.py")
         ):
-            return f"{Path(name).name}:{frame.f_lineno}"
+            module = str(frame.f_globals.get("__name__"))
+            quiet = module.partition(".")[0] in sys.stdlib_module_names
+            return kind(f"{Path(name).name}:{frame.f_lineno}", quiet=quiet)
         frame = frame.f_back
-    return "?"
+    return kind("?")

@@ -8,8 +8,9 @@ meanwhile are simulated ones. Whether a module can is read off it: a function th
 or a global that is a container, a lock or any instance that can change.
 
 Limits: what those packages import in turn is shared, and so is what the standard library keeps, and
-a package with a part in C. A lock that a shared module made earlier is real, and waiting for it is
-stopped by the watchdog. A module that cannot be run a second time (it registers itself somewhere,
+a package with a part in C; but a lock that such a module keeps as a global is each process's own
+(`harness.intercept.modulelocks`). One that it keeps deeper is real, and waiting for it is stopped
+by the watchdog. A module that cannot be run a second time (it registers itself somewhere,
 or was never a file) is shared. Copying costs: about 20 ms a process and run for a large package.
 """
 

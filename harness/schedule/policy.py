@@ -30,6 +30,8 @@ class Moment:
         running: Who took the last one, if it can go on; else None.
         ready: Who can go, ascending; never empty.
         early: Who sleeps, or polls: they can be let go before their time.
+        kin: Those of ``ready`` that carry on with what the one who took the last turn is at: a
+            writer of the workload, and the threads that the store started for it, are one family.
         engine: For a policy that looks deeper.
     """
 
@@ -37,12 +39,25 @@ class Moment:
     running: int | None
     ready: tuple[int, ...]
     early: tuple[int, ...]
+    kin: tuple[int, ...]
     engine: Engine
 
     @property
     def usual(self) -> int:
         """Who goes if nobody is preempted."""
-        return self.ready[0] if self.running is None else self.running
+        if self.running is not None:
+            return self.running
+        return self.kin[0] if self.kin else self.ready[0]
+
+    def price(self, writer: int) -> int:
+        """Count the preemptions of letting a writer go: 1 if its family could have gone on, else 0.
+
+        Inside a family the first that can goes, and each delay of it counts too (Emmi, Qadeer and
+        Rakamaric, *Delay-bounded scheduling*, POPL'11): else a store that hands each call to a
+        thread of its own would have a free choice at each call, and too many orders to try.
+        """
+        bound = bool(self.kin) or writer in self.early
+        return int(bound and writer != self.usual)
 
 
 class Policy(Protocol):

@@ -170,6 +170,7 @@ def run_policy(
         tuple(engine.killed),
         crashed=engine.crashed,
         complete=not engine.abandoned,
+        pressed=engine.pressed,
     )
     if look is not None and found.complete and found.stuck is None and not found.crashed:
         with watched():

@@ -10,7 +10,8 @@ operation. As text, which is what a finding shows and a person types::
 
 ``A`` alone is one turn. Writers are ``A`` to ``Z``, then ``W27`` and so on; threads that a store
 starts itself come after the workload's own writers, in the order they are started. Where a schedule
-ends, the writer that runs goes on, then the first in the alphabet that can.
+ends, the writer that runs goes on, then a thread of the same family (a writer and those that the
+store started for it), then the first in the alphabet that can.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.disk import Process
+from harness.intercept import real
+from harness.intercept.modulelocks import ModuleLock, module_lock
 from harness.schedule.carriers import Baton
 from harness.schedule.footprint import Footprint
-from harness.schedule.locks import SimulatedLock, SimulatedRLock, made_at
+from harness.schedule.locks import SimulatedLock, SimulatedRLock, made_here
 from harness.schedule.schedule import writer_name
 from harness.trace import Frame
 
@@ -62,6 +64,7 @@ class Writer:
         ends_run: Whether the run lasts until it has ended; a store's own threads do not.
         joins: Whether it only waits for the end of the others: no part of a cycle.
         locks: The locks of ``threading`` that it holds.
+        family: Number of the workload's writer that it is, or was started for.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Writer:
         pending: Point,
     ) -> None:
         self.engine = engine
-        self.index = index
+        self.index = self.family = index
         self.process = process
         self.body = body
         self.pending = pending
@@ -98,11 +101,30 @@ class Writer:
 
     # -- what `harness.intercept.sync` asks ------------------------------------------------------
 
-    def lock(self) -> SimulatedLock:
-        return SimulatedLock(made_at())
+    def lock(self) -> Any:
+        # One that an import makes outlives this run, and other processes will meet it.
+        lock = module_lock(real.thread.allocate_lock)
+        return lock if isinstance(lock, ModuleLock) else made_here(SimulatedLock)
 
-    def rlock(self) -> SimulatedLock:
-        return SimulatedRLock(made_at())
+    def rlock(self) -> Any:
+        lock = module_lock(real.thread.RLock)
+        return lock if isinstance(lock, ModuleLock) else made_here(SimulatedRLock)
+
+    def own(self, lock: ModuleLock) -> SimulatedLock:
+        return self.engine.own_lock(self.process, lock)
+
+    def select(self, look: Callable[[], list[Any]], timeout: float | None) -> list[Any]:
+        found = look()
+        if found or (timeout is not None and timeout <= 0):
+            return found
+        self.engine.wait(
+            self,
+            Point("select"),
+            lambda: bool(look()),
+            lambda: "what its selector watches",
+            timeout,
+        )
+        return look()
 
     def ident(self) -> int:
         return (self.process.pid << 16) + self.index

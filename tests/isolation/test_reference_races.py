@@ -75,3 +75,19 @@ def test_a_schedule_run_twice_gives_the_same_run():
             # What a person is shown leads to the same run, too.
             assert stage.run(Schedule.parse(run.schedule)).taken == run.taken
         assert tried > 10
+
+
+def test_what_is_left_off_a_schedule_is_all_that_needs_no_saying():
+    subject, race = load(REFERENCE), race_named("processes: different keys")
+    with rerouted(), quiet():
+        base, _ = prepared(subject, race, seed=0)
+        stage = Stage(subject, race, base)
+        _, runs = stage.explore(1, kills=1, budget=60)
+        lengths = set()
+        for run in filter(lambda run: run.complete, runs):
+            said = Schedule.parse(run.schedule)
+            assert stage.run(said).taken == run.taken
+            if said.steps:
+                assert stage.run(Schedule(said.steps[:-1])).taken != run.taken
+            lengths.add(len(run.taken.steps) - len(said.steps))
+        assert len(lengths) > 1
