@@ -25,6 +25,7 @@ from harness.trace import Record, dump_line
 
 __all__ = [
     "REPRO_SCHEMA",
+    "TURNS_COUNTED",
     "Candidate",
     "Crash",
     "Life",
@@ -75,6 +76,10 @@ class Life(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     cut: Crash | None = None
 
 
+TURNS_COUNTED: Final = 2
+"""Raised when schedules mean other runs: where switch points are, or who goes by default."""
+
+
 class Raced(msgspec.Struct, kw_only=True, frozen=True):
     """Several writers, and the order of their steps.
 
@@ -87,6 +92,8 @@ class Raced(msgspec.Struct, kw_only=True, frozen=True):
         recovering: The order in which two processes then recover at once, if it takes that.
         timeline: The same told as turns.
         cycle: Who waits for whom, in a deadlock or a livelock.
+        counting: How the turns of its schedules are counted: `TURNS_COUNTED` when it was written;
+            1 in a file from before that was said.
     """
 
     mode: Literal["processes", "threads"]
@@ -97,6 +104,7 @@ class Raced(msgspec.Struct, kw_only=True, frozen=True):
     recovering: str | None = None
     timeline: list[str] = []
     cycle: str | None = None
+    counting: int = 1
 
 
 class Reproduction(msgspec.Struct, kw_only=True, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import UsageError
-from harness.finding import Raced, Reproduction, image_hash, state_of, trace_hash
+from harness.finding import TURNS_COUNTED, Raced, Reproduction, image_hash, state_of, trace_hash
 from harness.history import Recording
 from harness.isolation.crashing import examination_of, judge_both, recover_again
 from harness.isolation.holding import Holding
@@ -23,9 +23,19 @@ __all__ = ["failing_of", "race_again", "race_in", "schedule_of"]
 
 
 def race_in(reproduction: Reproduction) -> Race:
-    """Give the race of a reproduction."""
+    """Give the race of a reproduction.
+
+    Raises:
+        UsageError: Its schedule's turns are counted as another version of the harness did.
+    """
     raced = reproduction.race
     assert raced is not None
+    if raced.counting != TURNS_COUNTED:
+        raise UsageError(
+            f"the reproduction's schedule counts turns in another way (number {raced.counting}; "
+            f"this version's is {TURNS_COUNTED}), so it would lead elsewhere: check the subject "
+            "again for a new one"
+        )
     return race_of(
         "replay",
         raced.mode,

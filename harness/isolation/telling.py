@@ -9,6 +9,7 @@ from harness.diagnose import diagnose
 from harness.examine import Sighting
 from harness.explore import CrashState
 from harness.finding import (
+    TURNS_COUNTED,
     Candidate,
     Crash,
     Raced,
@@ -57,6 +58,7 @@ def race_candidate(
     blamed = blamed or blame(run, violation)
     raced = Raced(
         mode=race.mode,
+        counting=TURNS_COUNTED,
         writers=_writers(race),
         schedule=run.schedule,
         failing=None if failing is None else (name_of(failing.writer), failing.call),
@@ -179,6 +181,7 @@ def _cut_candidate(
         told += [f"recovering, {line}" for line in timeline(recovering, violation, blamed)]
     raced = Raced(
         mode=race.mode,
+        counting=TURNS_COUNTED,
         writers=_writers(race),
         schedule=run.schedule,
         cut=True,
