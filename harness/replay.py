@@ -201,11 +201,14 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
 
 
 def _compare(reproduction: Reproduction, violations: list[Violation]) -> ReplayResult:
-    for violation in violations:
-        if (violation.guarantee, violation.kind, violation.key) == (
-            reproduction.guarantee,
-            reproduction.kind,
-            reproduction.key,
-        ):
-            return ReplayResult("reproduced", violation.observed, exact=True)
+    same = [
+        one.observed
+        for one in violations
+        if (one.guarantee, one.kind, one.key)
+        == (reproduction.guarantee, reproduction.kind, reproduction.key)
+    ]
+    if same:
+        # Several writers may each see something go wrong in the same way.
+        known = reproduction.observed in same
+        return ReplayResult("reproduced", reproduction.observed if known else same[0], exact=True)
     return ReplayResult("no longer", "the same crash state is read well now", exact=True)

@@ -142,8 +142,9 @@ class Run:
         for turn, writer in enumerate(self.order):
             if writer in writers:
                 spans.setdefault(writer, []).append(turn)
-        ends = sorted((turns[0], turns[-1]) for turns in spans.values())
-        return all(one[1] < after[0] for one, after in pairwise(ends))
+        waiting = {done.writer for done in self.history if done.returned is None} - self.killed
+        ends = sorted((turns[0], turns[-1], writer) for writer, turns in spans.items())
+        return all(one[1] < after[0] and one[2] not in waiting for one, after in pairwise(ends))
 
     @cached_property
     def detail(self) -> Detail:

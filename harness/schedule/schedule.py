@@ -122,21 +122,6 @@ class Schedule:
             for step, following in pairwise(self.steps)
         )
 
-    def shorter(self) -> Iterable[Schedule]:
-        """Give simpler schedules to try, simplest first: shrinking is trying these again and again.
-
-        Each has fewer steps, or the same with a smaller count.
-        """
-        steps = self.steps
-        for number in range(len(steps)):
-            yield Schedule(steps[:number] + steps[number + 1 :])
-        for number, step in enumerate(steps):
-            if isinstance(step, Run) and step.count > 1:
-                for count in dict.fromkeys((1, step.count // 2, step.count - 1)):
-                    if 0 < count < step.count:
-                        smaller = Run(step.writer, count)
-                        yield Schedule((*steps[:number], smaller, *steps[number + 1 :]))
-
 
 def _joined(steps: Iterable[Step]) -> Iterable[Step]:
     """Join neighbours that are the same writer's: data has one form only."""

@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from scenarios.adapters._declare import declares
-from scenarios.zoo._base import EVERY, Bug, Store, read_file, unseal
+from scenarios.zoo._base import EVERY, Bug, Store
 
 __all__ = ["BUG", "broken", "fixed"]
 
@@ -28,17 +28,7 @@ _EXCLUSIVE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PAUSE_SECONDS = 0.05
 
 
-class _Unlocked(Store):
-    """Reads without a lock: a rename replaces values at once."""
-
-    def read(self, key: str) -> bytes:
-        return unseal(key, read_file(self.path(key)))
-
-    def list(self) -> Iterable[str]:
-        return [name for name in os.listdir(self.directory) if not name.startswith(".")]
-
-
-class _Broken(_Unlocked):
+class _Broken(Store):
     @contextmanager
     def locked(self, how: int = 0) -> Iterator[None]:
         del how
@@ -63,4 +53,4 @@ def broken(directory: str) -> Store:
 @declares(guarantees=("atomicity", "durability", "listing", "isolation"))
 def fixed(directory: str) -> Store:
     """Open the store whose lock ends with its holder."""
-    return _Unlocked(directory)
+    return Store(directory)

@@ -33,12 +33,14 @@ DEEP = ("lock_file_left_behind", "lock_file_removed", "sweep_takes_live_file")
 
 SHORTEST = {
     "check_then_create": "A*2 B+",
+    "delete_tidies_without_lock": "A*9 B+",
     "list_trips_over_delete": "B*7 A+",
     "lock_file_left_behind": "A*7 !A",
     "lock_file_removed": "B*7 A*27 B+",
     "locks_in_opposite_order": "A*8 B+",
     "lost_update": "A*7 B+",
     "lost_update_between_threads": "C+ B*9 A+",
+    "reader_meets_wiped_file": "B*7 A+",
     "reader_sees_half_a_value": "B*12 A+",
     "shared_temporary_file": "A*7 B+",
     "sweep_takes_live_file": "B*10 A+",

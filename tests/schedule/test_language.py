@@ -37,14 +37,3 @@ def test_switches_and_preemptions_are_counted():
     schedule = Schedule.parse("A*3 B*2 A+ B+")
     assert schedule.switches == 3
     assert schedule.preemptions == 2
-
-
-def test_every_simpler_schedule_is_simpler():
-    schedule = Schedule.parse("A*5 B*2 !A B+")
-
-    def size(one):
-        return len(one.steps), sum(step.count for step in one.steps if isinstance(step, Run))
-
-    smaller = list(schedule.shorter())
-    assert len(smaller) > 4
-    assert all(size(one) < size(schedule) for one in smaller)
