@@ -1,4 +1,4 @@
-"""delete tidies a temporary file up before it takes the lock: another writer's, about to be used."""
+"""delete tidies up before it takes the lock: a file that another writer is about to rename."""
 
 import os
 from contextlib import suppress
