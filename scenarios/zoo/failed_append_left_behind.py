@@ -22,28 +22,36 @@ BUG = Bug(
 
 
 class _Appending(Log):
-    """Repairs its tail on opening, and then appends to the end of the file."""
+    """Repairs its tail on opening, and then appends to the end of the file.
+
+    After a failed fsync memory may show what the disk will never hold, because the kernel marks the
+    pages clean; cutting it off may fail, too. Whoever relies on what memory shows then (the next
+    append, the next process) writes all of it to a new file instead of going on behind it.
+    """
+
+    doubtful = False
+    """Whether an append has failed since the file was last written anew."""
 
     def recover(self) -> None:
         with self.locked():
-            end = self.good_end()
-            if len(self.content()) > end:
-                self.cut(end)
-
-    def cut(self, end: int) -> None:
-        descriptor = os.open(self.path(".log"), os.O_WRONLY)
-        try:
-            os.ftruncate(descriptor, end)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            if self.content():
+                self.save(".log", self.content()[: self.good_end()])
 
     def append(self, record: bytes) -> None:
+        if self.doubtful:
+            self.save(".log", self.content()[: self.good_end()] + record)
+            self.doubtful = False
+            return
+        try:
+            self.add(record)
+        except OSError:
+            self.doubtful = True
+            raise
+
+    def add(self, record: bytes) -> None:
         descriptor = os.open(self.path(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             end = self.good_end()
-            if os.fstat(descriptor).st_size > end:
-                os.ftruncate(descriptor, end)  # what an earlier failure could not cut off
             try:
                 write_all(descriptor, record)
                 os.fsync(descriptor)
