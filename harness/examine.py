@@ -55,7 +55,8 @@ class Coverage:
         faults: Crashes injected: positions of the traces, half calls, at which one struck.
         states: Distinct disk images judged.
         possible: Distinct images there are, where every one was visited; else the sets of
-            effects there are, an upper bound; None where they cannot be counted.
+            effects there are, an upper bound; None where they cannot be counted. Of faults other
+            than crashes alone: how many there are.
         exhaustive: Whether every one was visited.
         sampled: Workloads in which not every one was.
         acknowledged: Crash states that came after an acknowledged change.
@@ -107,7 +108,8 @@ class Coverage:
         self.left_out += other.left_out
         for text, count in other.fired.items():
             self.fired[text] = self.fired.get(text, 0) + count
-        self.bound = self.bound or other.bound
+        if other.bound not in self.bound:
+            self.bound = f"{self.bound}; {other.bound}" if self.bound else other.bound
         self.doubt = self.doubt or other.doubt
 
 

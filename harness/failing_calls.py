@@ -9,7 +9,7 @@ most telling call: a store that swallows the errors of a save swallows those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -29,14 +29,14 @@ from harness.oracle import Violation
 from harness.persistence import Model
 from harness.power_cuts import Broken
 
-__all__ = ["fail_calls", "fail_calls_again"]
+__all__ = ["TELLING", "fail_calls", "fail_calls_again"]
 
 _CALLS_ALL: Final = 30
 """Calls of a run up to which each error and length is tried at each; beyond, the telling ones."""
 
 _BLOCK: Final = 4096
 
-_TELLING: Final = ("write", "pwrite", "writev", "fsync", "fdatasync", "close", "rename", "open")
+TELLING: Final = ("write", "pwrite", "writev", "fsync", "fdatasync", "close", "rename", "open")
 """Calls by which an operation's mistake is shown, best first."""
 
 _AGAIN: Final = 1 << 20
@@ -68,7 +68,7 @@ def fail_calls(
     coverage.workloads = 1
     given = amount.given("clean-failure")
     coverage.possible = None
-    chosen = list(given) or _every(recording, amount, coverage)
+    chosen = list(given) or _every(recording, models, amount, coverage)
     after: AfterKill | None = None
     judge = FailureJudge(recording, models, amount.cuts(recording.workload))
     groups: dict[tuple[str, str, str], list[_Case]] = {}
@@ -102,7 +102,7 @@ def fail_calls(
     if not given and amount.pairs(recording.workload):
         pairs = _pairs(behind)
         if coverage.possible is not None:
-            coverage.possible += len(pairs)
+            coverage.possible += _ways((one.call for one in pairs), models)
         for one in meter.each(pairs):
             strike(one)
     if not given and amount.kills(recording.workload):
@@ -112,7 +112,7 @@ def fail_calls(
             for killed, fault in after.every()
         ]
         if coverage.possible is not None:
-            coverage.possible += len(lives)
+            coverage.possible += _ways((one.call for one in lives), models)
         for one in meter.each(lives):
             strike(one)
     coverage.states = coverage.judged = judge.crashes
@@ -121,13 +121,15 @@ def fail_calls(
     return [_failure(recording, group) for group in groups.values()], judge.executed
 
 
-def _every(recording: Recording, amount: Amount, coverage: Coverage) -> list[Given]:
+def _every(
+    recording: Recording, models: tuple[Model, ...], amount: Amount, coverage: Coverage
+) -> list[Given]:
     seen = seen_in(recording)
     short = amount.few or (not amount.everything and len(seen) > _CALLS_ALL)
     full, whole = _full(recording)
     faults: list[AnyFault] = [fault for one in seen for fault in faults_of(one, short=short)]
     coverage.exhaustive = whole and not short and amount.everything
-    coverage.possible = len(full) + sum(len(faults_of(one)) for one in seen)
+    coverage.possible = len(full) + _ways((x for one in seen for x in faults_of(one)), models)
     return [Given(str(fault), "clean-failure", fault) for fault in (*faults, *full)]
 
 
@@ -176,6 +178,11 @@ def _variants(
             yield reverts, concerned
 
 
+def _ways(faults: Iterable[AnyFault | None], models: tuple[Model, ...]) -> int:
+    """Count faults, a failed sync for each thing that filesystems make of it."""
+    return sum(len(list(_variants(fault, models))) for fault in faults if fault is not None)
+
+
 def _full(recording: Recording) -> tuple[list[AnyFault], bool]:
     """Give the sizes of disk at which the run would be a block, or an inode, short.
 
@@ -216,7 +223,7 @@ def _failure(recording: Recording, group: list[_Case]) -> Candidate:
 
     def telling(case: _Case) -> tuple[int, bool, int]:
         call = case[0].call.split("(")[0]
-        place = _TELLING.index(call) if call in _TELLING else len(_TELLING)
+        place = TELLING.index(call) if call in TELLING else len(TELLING)
         return place, isinstance(case[0].fault, Full), len(case[2].text)
 
     run, broken, given = min(group, key=telling)

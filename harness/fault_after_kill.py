@@ -49,11 +49,12 @@ class AfterKill:
     def every(self) -> Iterator[tuple[int, Fault]]:
         """Give each kill, as calls done before it, with each fault of the next life's calls."""
         for killed in range(1, len(self._calls) + 1):
-            for one in self._seen(killed):
+            for one in self.seen(killed):
                 for fault in faults_of(one, short=True):
                     yield killed, fault
 
-    def _seen(self, killed: int) -> list[Seen]:
+    def seen(self, killed: int) -> list[Seen]:
+        """Give the calls of the life after so many calls of the first."""
         hooks = FaultHooks()
         self._live(killed, hooks, None)
         return hooks.seen

@@ -11,12 +11,15 @@ from typing import Final
 
 from harness.examine import Coverage
 from harness.finding import Candidate
+from harness.history import record
 from harness.intercept import rerouted
 from harness.isolation.races import Race
 from harness.isolation.racing import HELD
+from harness.meeting import Meeting
 from harness.ops import Workload
 from harness.oracle import INJECTED, RACED, place_of
 from harness.plan import Plan
+from harness.quiet import quiet
 from harness.report import FindingRecord, Verdict
 from harness.settling import finish
 from harness.unit import UnitResult, merge, run_unit
@@ -57,6 +60,7 @@ class Gate:
         self._drawn: dict[tuple[str, Workload, str | None], UnitResult] = {}
         self._more: dict[tuple[str, str], list[Candidate]] = {}
         self._coverage: dict[str, Coverage] = {}
+        self._met: tuple[Workload, Meeting] | None = None
         self._judged = self._executed = self._reused = 0
 
     def claims(self, guarantee: str) -> bool:
@@ -104,6 +108,22 @@ class Gate:
         # Hypothesis ends with the simplest case: the latest one stands for all before it.
         self._more[guarantee, profile] = broken
         return f"{broken[0].kind}: {broken[0].observed}"
+
+    def meeting(self, workload: Workload) -> Meeting:
+        """Give what can go wrong in a drawn workload.
+
+        Args:
+            workload: The workload.
+
+        Raises:
+            BaselineError: The store misbehaves in it without any fault.
+        """
+        if self._met is None or self._met[0] != workload:
+            plan = self.plan
+            with rerouted(), quiet(workload.stored_bytes):
+                recording = record(plan.loaded, workload, seed=plan.seed)
+            self._met = workload, Meeting(recording, plan.models)
+        return self._met[1]
 
     def conclude(self, guarantee: str, profile: str) -> GateResult:
         """Shrink and replay what was found, and give the verdict."""

@@ -73,14 +73,16 @@ class Amount:
             return False
         if self.few:
             return workload.name not in _FEW_WORKLOADS
-        return drawn and not self.everything and workload.name.startswith("drawn-")
+        return drawn and not self.everything and _is_drawn(workload)
 
     def damages(self, workload: Workload, size: int) -> int:
         """Give how many damages of one kind to one file are done, where it leaves so many bytes."""
-        if self.everything or self.few:
+        if self.few:
             return self.faults
-        if workload.name.startswith("drawn-") or size > _STORED_SMALL:
+        if _is_drawn(workload) or size > _STORED_SMALL:
             return self.faults // 10
+        if self.everything:
+            return self.faults
         return self.faults * 10 if workload.name == _SMALLEST else self.faults
 
     def cuts(self, workload: Workload) -> int:
@@ -93,7 +95,7 @@ class Amount:
             return self.compound
         if not self.everything:
             return 0
-        return self.compound // (_SHARE_DRAWN if workload.name.startswith("drawn-") else _SHARE)
+        return self.compound // (_SHARE_DRAWN if _is_drawn(workload) else _SHARE)
 
     def pairs(self, workload: Workload) -> bool:
         """Tell whether each failure is followed by another in what the store does about it."""
@@ -111,6 +113,19 @@ class Amount:
     def recoveries(self, workload: Workload) -> int:
         """Give how many sets of effects faults are injected into the recovery of."""
         return self.cuts(workload)
+
+    def short_recovery(self, workload: Workload) -> bool:
+        """Tell whether only the most telling faults strike each call of a recovery.
+
+        Every fault strikes those of the workloads that stand for all; of the others a sample of the
+        crash states is looked at anyway.
+        """
+        stands = workload.name in (*_FEW_WORKLOADS, _SMALLEST)
+        return not self.only and not (self.everything and stands)
+
+
+def _is_drawn(workload: Workload) -> bool:
+    return workload.name.startswith("drawn-")
 
 
 def injected_candidate(

@@ -223,7 +223,7 @@ def inject_in_recovery(
             part.left_out += 1
         return result
     if not given:
-        faults = RecoveryFaults(recording, short=not amount.everything)
+        faults = RecoveryFaults(recording, short=amount.short_recovery(recording.workload))
         for model in models:
             struck = faults.judge(model, budget, coverage[model.name], meter=meter)
             result.candidates += _in_recovery(recording, faults, model, struck)

@@ -57,7 +57,9 @@ class Verdict(msgspec.Struct, kw_only=True):
         faults: Crashes injected: points of the traces at which one struck.
         crash_states: Distinct disk images judged.
         crash_states_possible: Distinct images there are, where ``exhaustive``; else an upper bound
-            (sets of effects, which may leave equal images); null where they cannot be counted.
+            (sets of effects, which may leave equal images); null where they cannot be counted. For
+            clean-failure, integrity and hygiene, which are about other faults than crashes alone:
+            the faults there are, to be compared with ``faults``.
         exhaustive: Whether every possible image was judged.
         findings: Ids of the findings.
         note: Why it is not a plain held or violated, in words.

@@ -5,7 +5,7 @@ The only engine room that needs Hypothesis; imported where it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from harness.disk.calls import CALLS
@@ -29,14 +29,15 @@ T = TypeVar("T")
 class Drawn:
     """Choices that Hypothesis makes, and can shrink."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: Callable[[Any], Any]) -> None:
         self._draw = draw
 
     def integer(self, low: int, high: int) -> int:
-        return self._draw(st.integers(low, high))
+        return int(self._draw(st.integers(low, high)))
 
     def pick(self, choices: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(choices))
+        chosen: T = self._draw(st.sampled_from(choices))
+        return chosen
 
 
 @st.composite

@@ -17,8 +17,8 @@ from harness.history import record
 from harness.injected import Amount
 from harness.injecting import inject, inject_in_recovery
 from harness.intercept import rerouted
-from harness.isolation.races import Race
-from harness.isolation.racing import HELD, Bounds, judge_race
+from harness.isolation.races import Race, is_drawn
+from harness.isolation.racing import HELD, Bounds, judge_race, of_drawn
 from harness.meter import Meter
 from harness.ops import Workload
 from harness.oracle import INJECTED, RACED, place_of
@@ -207,6 +207,8 @@ def _raced(
     """Judge a race."""
     result = UnitResult()
     bounds = Bounds(depth.preemptions, depth.cut, depth.struck, depth.budget, samples=depth.samples)
+    if is_drawn(race):
+        bounds = of_drawn(bounds)
     meter.begin("in turns", 0, 1)
     with rerouted(), quiet(race.stored_bytes):
         found = judge_race(

@@ -6,12 +6,14 @@ import hypothesis
 from hypothesis import strategies as st
 
 from harness.gate import Gate
+from harness.intercept import rerouted
 from harness.isolation.races import Race
 from harness.isolation.strategies import races
 from harness.ops import Workload
-from harness.strategies import faults, workloads
+from harness.quiet import quiet
+from harness.strategies import Drawn, workloads
 
-__all__ = ["EXAMPLES", "RACES", "draws", "faulty_draws", "faulty_recovery_draws", "race_draws"]
+__all__ = ["EXAMPLES", "RACES", "draws", "draws_with_faults_too", "faulty_draws", "race_draws"]
 
 EXAMPLES = {"quick": 4, "default": 12, "thorough": 100}
 """Workloads drawn for each scenario and profile, by effort."""
@@ -26,30 +28,36 @@ def draws(gate: Gate, guarantee: str, profile: str) -> None:
     Raises:
         AssertionError: One broke the guarantee; the gate keeps the simplest.
     """
-    _draw(gate, guarantee, profile, None)
+    _draw(gate, guarantee, profile)
 
 
 def faulty_draws(gate: Gate, guarantee: str, profile: str) -> None:
-    """Draw workloads with a failing call or a full disk each, and power cuts at any time after it.
+    """Draw workloads with a fault each that they can really meet.
+
+    A failing call; two, the second in what the store does about the first; one in the life after a
+    kill; a full disk; and power cuts at any time after it.
 
     Raises:
         AssertionError: One broke the guarantee; the gate keeps the simplest.
     """
-    _draw(gate, guarantee, profile, "")
+    _draw(gate, guarantee, profile, faulty=True)
 
 
-def faulty_recovery_draws(gate: Gate, guarantee: str, profile: str) -> None:
-    """Draw as `draws`; and again with a fault each, in the recovery from every crash state.
+def draws_with_faults_too(gate: Gate, guarantee: str, profile: str) -> None:
+    """Draw as `draws`, and again with a fault each.
+
+    For hygiene a crash, a power cut or a failure that comes again and again; for recovery one or
+    two failing calls in the recovery from each crash state.
 
     Raises:
         AssertionError: One broke the guarantee; the gate keeps the simplest.
     """
-    _draw(gate, guarantee, profile, None)
-    _draw(gate, guarantee, profile, "in recovery: ")
+    _draw(gate, guarantee, profile)
+    _draw(gate, guarantee, profile, faulty=True)
 
 
-def _draw(gate: Gate, guarantee: str, profile: str, where: str | None) -> None:
-    """Draw until something breaks; without a ``where``, without a fault."""
+def _draw(gate: Gate, guarantee: str, profile: str, *, faulty: bool = False) -> None:
+    """Draw until something breaks."""
     plan = gate.plan
     keys = tuple(plan.workloads[0].keys) if plan.loaded.keys is not None else ()
     if plan.loaded.values is not None:
@@ -64,13 +72,13 @@ def _draw(gate: Gate, guarantee: str, profile: str, where: str | None) -> None:
         report_multiple_bugs=False,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(
-        workloads(keys, syncs=plan.loaded.sync is not None),
-        st.none() if where is None else faults(),
-    )
-    def holds(workload: Workload, fault: object) -> None:
-        text = None if fault is None else f"{where}{fault}"
-        broken = gate.holds(guarantee, profile, workload, text)
+    @hypothesis.given(workloads(keys, syncs=plan.loaded.sync is not None), st.data())
+    def holds(workload: Workload, data: st.DataObject) -> None:
+        fault = None
+        if faulty:
+            with rerouted(), quiet(workload.stored_bytes):
+                fault = gate.meeting(workload).compose(Drawn(data.draw), guarantee)
+        broken = gate.holds(guarantee, profile, workload, fault)
         assert broken is None, broken
 
     holds()

@@ -42,6 +42,7 @@ ORDER = [
         "fault_after_kill",
         "failing_calls",
         "injecting",
+        "meeting",
         "smallest",
         "isolation",
         "unit",

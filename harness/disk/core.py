@@ -29,6 +29,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from harness.disk.calls import CALLS
 from harness.disk.constants import DESCRIPTOR_BASE
 from harness.disk.descriptions import Description, path_of
+
+# Not when it is needed: an import looks at files, and they would be the subject's calls.
+from harness.disk.failures import failed_record
 from harness.disk.hooks import Verdict
 from harness.disk.lookups import Lookups, Path, check_name, encode, failure
 from harness.disk.nodes import Directory, File, Node, Symlink
@@ -233,8 +236,6 @@ class Core(Lookups):
     def _record_failure(self, call: str, args: tuple[Any, ...], code: int) -> None:
         if not self._recording:
             return
-        from harness.disk.failures import failed_record  # noqa: PLC0415 - only on this rare path
-
         record = failed_record(self, call, args)
         if record is not None:
             self._verdict = None

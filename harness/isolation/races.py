@@ -14,7 +14,15 @@ from typing import Final, Literal, TypeAlias
 from harness.ops import Operation, Workload, delete, listing, read, write
 from harness.workloads import Chooser, keys_drawn, value_of
 
-__all__ = ["Mode", "Race", "compose_race", "race_of", "standing_races", "with_operations"]
+__all__ = [
+    "Mode",
+    "Race",
+    "compose_race",
+    "is_drawn",
+    "race_of",
+    "standing_races",
+    "with_operations",
+]
 
 Mode: TypeAlias = Literal["processes", "threads"]
 
@@ -72,6 +80,11 @@ _DRAWN_SIZES: Final = (5, 0, 1, 513, 4097)
 
 _THREE_IN: Final = 4
 """One race in so many has a third writer."""
+
+
+def is_drawn(race: Race) -> bool:
+    """Tell whether a race was composed of choices."""
+    return race.name.partition(": ")[2].startswith("drawn")
 
 
 def compose_race(

@@ -19,7 +19,7 @@ tried without interleaving first, and what breaks then is left out of 2, 3 and 4
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from harness.errors import BaselineError, SimulationError
@@ -42,7 +42,16 @@ from harness.schedule import Run as Turns
 from harness.schedule import Schedule
 from harness.subjects import Raised, Subject
 
-__all__ = ["HELD", "Bounds", "RaceResult", "judge_race", "lock_left", "prepared", "violations_of"]
+__all__ = [
+    "HELD",
+    "Bounds",
+    "RaceResult",
+    "judge_race",
+    "lock_left",
+    "of_drawn",
+    "prepared",
+    "violations_of",
+]
 
 
 HELD: Final = "hygiene"
@@ -60,6 +69,7 @@ class Bounds:
         budget: Sets of effects visited for one trace under one model before sampling.
         schedules: Schedules of one race after which to stop.
         samples: Schedules drawn besides, with any number of preemptions.
+        scope: Which races they are for, where not for all, as the beginning of a sentence.
     """
 
     preemptions: int
@@ -68,6 +78,7 @@ class Bounds:
     budget: int
     schedules: int = 20_000
     samples: int = 0
+    scope: str = ""
 
     def __str__(self) -> str:
         kills = (
@@ -77,9 +88,23 @@ class Bounds:
         )
         most = f"{self.preemptions} preemption{'s' * (self.preemptions != 1)}"
         return (
-            f"every schedule with at most {most}; power cuts in those with at most {self.cut}; "
-            f"{kills}{f'; {self.samples} drawn with more' * (self.samples > 0)}"
+            f"{self.scope}every schedule with at most {most}; "
+            f"power cuts in those with at most {self.cut}; {kills}"
+            f"{f'; {self.samples} drawn with more' * (self.samples > 0)}"
         )
+
+
+def of_drawn(bounds: Bounds) -> Bounds:
+    """Give how far to look in a race that was drawn, which may have three writers or longer ones.
+
+    What it costs grows with a power of its calls, the exponent being the preemptions: each of these
+    would take minutes where a standing one takes seconds.
+    """
+    cut = min(bounds.cut, 1)
+    struck = None if bounds.struck is None else 0
+    if (cut, struck) == (bounds.cut, bounds.struck):
+        return bounds
+    return replace(bounds, cut=cut, struck=struck, scope="of drawn races ")
 
 
 @dataclass(slots=True)

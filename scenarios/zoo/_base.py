@@ -67,8 +67,9 @@ class Bug:
         fix: What to change, as a sentence.
         issue: A real incident of the same kind.
         since: The generation of the engine that can judge it: 2 crashes, 3 the filesystems' own
-            models, 4 failing calls, full disks and rot, 5 concurrent writers, 7 chains of several
-            faults, which stress runs draw.
+            models, 4 failing calls, full disks and rot, 5 concurrent writers, 6 two failing calls,
+            which scenarios draw and a thorough check tries all of, 7 chains of several faults,
+            which stress runs draw.
         also: Other promises that the same line can break, each with its persistence models:
             findings that are right where they are made, and not demanded.
     """

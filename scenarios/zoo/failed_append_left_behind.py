@@ -6,7 +6,7 @@ from scenarios.adapters._declare import declares
 from scenarios.zoo._base import EVERY, Bug, Store, sync_directory, write_all
 from scenarios.zoo._log import GUARANTEES, Log
 
-__all__ = ["BUG", "broken", "fixed"]
+__all__ = ["BUG", "Appending", "broken", "fixed"]
 
 BUG = Bug(
     name="failed_append_left_behind",
@@ -21,7 +21,7 @@ BUG = Bug(
 )
 
 
-class _Appending(Log):
+class Appending(Log):
     """Repairs its tail on opening, and then appends to the end of the file.
 
     After a failed fsync memory may show what the disk will never hold, because the kernel marks the
@@ -63,7 +63,7 @@ class _Appending(Log):
         sync_directory(self.directory)
 
 
-class _Broken(_Appending):
+class _Broken(Appending):
     def append(self, record: bytes) -> None:
         descriptor = os.open(self.path(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -87,4 +87,4 @@ def broken(directory: str) -> Store:
 @declares(guarantees=_GUARANTEES)
 def fixed(directory: str) -> Store:
     """Open the log that cuts it off."""
-    return _Appending(directory)
+    return Appending(directory)
