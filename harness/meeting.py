@@ -108,11 +108,13 @@ class Meeting:
     def _image(self, calls: int) -> Image:
         return self._explorer.image(self._explorer.everything_after(calls))
 
+    @cached_property
+    def _lives(self) -> AfterKill:
+        cuts = FailureJudge(self._recording, self._models[:1]).cuts
+        return AfterKill(self._recording, self._models, cuts)
+
     def _next_life(self, killed: int) -> list[Fault]:
-        lives = AfterKill(
-            self._recording, self._models, FailureJudge(self._recording, self._models[:1]).cuts
-        )
-        return [fault for one in lives.seen(killed) for fault in faults_of(one, short=True)]
+        return [fault for one in self._lives.seen(killed) for fault in faults_of(one, short=True)]
 
 
 def _first(chooser: Chooser, seen: Sequence[Seen]) -> Fault:

@@ -17,11 +17,21 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final
 
+from harness.disk import Process
+from harness.errors import Killed
+from harness.intercept import real
 from harness.intercept.modulelocks import module_lock
 from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
 from harness.intercept.scheduled import SCHEDULED, Scheduled
 
-__all__ = ["SCHEDULED", "Scheduled"]
+__all__ = ["BELONGS", "SCHEDULED", "Scheduled"]
+
+
+BELONGS: Final[dict[int, Process]] = {}
+"""Identifier of each thread that a simulated process has started to that process."""
+
+_LOOKS_SECONDS: Final = 0.05
+"""Real seconds between two looks whether a waiting thread's process is dead."""
 
 
 class _Maker:
@@ -60,12 +70,54 @@ class _Maker:
         return self.original[item]
 
 
-for _name in ("Lock", "_allocate_lock"):
-    stand_in(
-        ("threading",),
-        _name,
-        _Maker(getattr(threading, _name), lambda scheduled: scheduled.lock()),
-    )
+class _Waiter:
+    """What a thread of a simulated process waits on in a Condition, as long as that lives.
+
+    Event, Queue, Semaphore and Barrier wait on one, too. No exception can be raised in a thread
+    that waits for a real lock, so it looks up from time to time: whose process is dead ends, and
+    the real threads of a store that is opened a thousand times do not pile up.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._lock = real.thread.allocate_lock()
+        self._process = process
+        self.release = self._lock.release
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as a lock has it
+        if self._lock.acquire(False):  # noqa: FBT003 - likewise
+            return True
+        end = None if timeout < 0 else real.time.monotonic() + timeout
+        while blocking:
+            left = _LOOKS_SECONDS if end is None else end - real.time.monotonic()
+            if left <= 0:
+                break
+            if self._lock.acquire(True, min(left, _LOOKS_SECONDS)):  # noqa: FBT003 - likewise
+                return True
+            if self._process.dead:
+                raise Killed("the process of this thread is dead")
+        return False
+
+
+class _WaiterMaker(_Maker):
+    """Stands for what Condition takes its waiters from."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        process = BELONGS.get(get_ident())
+        if process is not None and get_ident() not in SCHEDULED:
+            return _Waiter(process)
+        return super().__call__(*arguments, **options)
+
+
+def _lock(scheduled: Scheduled) -> Any:
+    return scheduled.lock()
+
+
+stand_in(("threading",), "Lock", _Maker(threading.Lock, _lock))
+stand_in(
+    ("threading",),
+    "_allocate_lock",
+    _WaiterMaker(threading._allocate_lock, _lock),  # type: ignore[attr-defined]  # noqa: SLF001
+)
 stand_in(("threading",), "RLock", _Maker(threading.RLock, lambda scheduled: scheduled.rlock()))
 stand_in(
     ("queue",),

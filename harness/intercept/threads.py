@@ -11,7 +11,7 @@ from harness.disk import Process
 from harness.errors import Killed
 from harness.intercept.current import ACTIVE, active
 from harness.intercept.registry import stands_for
-from harness.intercept.sync import SCHEDULED
+from harness.intercept.sync import BELONGS, SCHEDULED
 
 __all__: list[str] = []
 
@@ -19,7 +19,11 @@ __all__: list[str] = []
 def _within(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any, **options: Any) -> Any:
         with active(process):
-            return function(*arguments, **options)
+            BELONGS[get_ident()] = process
+            try:
+                return function(*arguments, **options)
+            finally:
+                del BELONGS[get_ident()]
 
     run.__wrapped__ = function  # type: ignore[attr-defined]
     return run
