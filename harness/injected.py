@@ -25,8 +25,9 @@ _SMALLEST: Final = "first-write"
 """Leaves so little that more damages of it are tried."""
 
 _SHARE: Final = 16
-_SHARE_DRAWN: Final = 80
-"""Parts of the crash states after a fault, of which workloads that stand for no other get one."""
+_SHARE_DEAR: Final = 80
+"""Parts of the crash states after a fault, of which workloads that stand for no other get one; the
+latter for those that are drawn, of which there are many, or store much."""
 
 _STORED_SMALL: Final = 2600
 """Bytes a workload leaves, up to which more of the damages are tried."""
@@ -95,7 +96,8 @@ class Amount:
             return self.compound
         if not self.everything:
             return 0
-        return self.compound // (_SHARE_DRAWN if _is_drawn(workload) else _SHARE)
+        dear = _is_drawn(workload) or workload.stored_bytes > _STORED_SMALL
+        return self.compound // (_SHARE_DEAR if dear else _SHARE)
 
     def pairs(self, workload: Workload) -> bool:
         """Tell whether each failure is followed by another in what the store does about it."""

@@ -127,7 +127,8 @@ def _first(chooser: Chooser, seen: Sequence[Seen]) -> Fault:
 
 def _changes(one: Seen) -> bool:
     """Tell whether a store may have something to put right where a call fails."""
-    return CALLS[one.call].changes and one.call != "close" and bool(faults_of(one))
+    changes = CALLS[one.call].changes and one.call not in ("open", "close")
+    return changes and bool(faults_of(one))
 
 
 def _telling(call: str) -> tuple[int, str]:

@@ -177,4 +177,5 @@ def _moments(history: Sequence[Done], ticks: Sequence[int]) -> Iterator[Moment]:
         now = (in_flight, len(returned))
         if now != before:
             before = now
-            yield Moment(2 * calls, tick, in_flight)
+            # The call's own turn is not over: an operation that returns in it has not returned.
+            yield Moment(2 * calls, tick - 1, in_flight)

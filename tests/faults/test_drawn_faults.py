@@ -80,7 +80,7 @@ def test_hypothesis_draws_that_pair_and_shrinks_to_it():
 
     @hypothesis.seed(0)
     @hypothesis.settings(
-        max_examples=400,
+        max_examples=200,
         database=None,
         deadline=None,
         report_multiple_bugs=False,
@@ -90,7 +90,7 @@ def test_hypothesis_draws_that_pair_and_shrinks_to_it():
     def holds(data):
         with rerouted(), quiet():
             fault = meeting.compose(Drawn(data.draw), "clean-failure")
-            amount = Amount(300, only=(fault,))
+            amount = Amount(300, 200, only=(fault,))
             found = inject(recording, EXT4, frozenset({"clean-failure"}), amount).candidates
         if found:
             last[:] = [fault]

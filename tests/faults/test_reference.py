@@ -3,6 +3,8 @@
 And a kubelet's protocol shows exactly the weaknesses that its source has.
 """
 
+import os
+
 import pytest
 
 from harness.history import record
@@ -17,6 +19,7 @@ from harness.runner import Plan, check
 from harness.subjects import load
 from harness.workloads import value_of
 
+FULL = os.environ.get("HARNESS_FULL") == "1"
 MODELS = tuple(PROFILES.values())
 SMALL = Workload("overwrite", (write("a", b"2"),), (write("a", b"1"),))
 TWO = Workload("overwrite", (write("a", value_of(3, 700)),), (write("a", b"old"), write("b", b"x")))
@@ -78,3 +81,25 @@ def test_a_kubelets_weaknesses_are_found_and_no_others(name, kinds):
         broken = {guarantee for guarantee, _ in kinds}
         assert verdict.verdict == ("violated" if verdict.guarantee in broken else "held")
         assert verdict.faults > 0
+
+
+@pytest.mark.skipif(not FULL, reason="every guarantee, at default effort: HARNESS_FULL=1")
+@pytest.mark.parametrize("name", ["kubelet", "kubelet_filestore"])
+def test_at_default_effort_a_kubelets_protocol_breaks_these_guarantees_and_no_other(name):
+    report = check(Plan(subject=f"harness.reference.subjects:{name}")).report
+    found = {verdict.guarantee for verdict in report.verdicts if verdict.verdict == "violated"}
+    assert found == {"durability", "integrity", "hygiene"}
+    assert {(one.guarantee, one.kind) for one in report.findings} == {
+        ("durability", "lost"),  # no sync of the directory
+        ("integrity", "altered"),  # no checksum of the bytes, or one whose key can be damaged away
+        ("integrity", "foreign"),  # another key's file is as good
+        ("hygiene", "file-leak"),  # temporary files of dead writers
+    }
+    for verdict in report.verdicts:
+        if verdict.guarantee == "isolation" and verdict.profile != "kill":
+            # What a power cut takes of a single writer is not held against several.
+            assert verdict.verdict == "inconclusive", verdict
+            assert "with each writer alone already" in verdict.note
+        elif verdict.guarantee not in found or verdict.profile == "kill":
+            held = verdict.guarantee not in ("integrity", "hygiene")
+            assert verdict.verdict == ("held" if held else "violated"), verdict
