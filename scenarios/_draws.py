@@ -13,10 +13,21 @@ from harness.ops import Workload
 from harness.quiet import quiet
 from harness.strategies import Drawn, workloads
 
-__all__ = ["EXAMPLES", "RACES", "draws", "draws_with_faults_too", "faulty_draws", "race_draws"]
+__all__ = [
+    "EXAMPLES",
+    "PHASES",
+    "RACES",
+    "draws",
+    "draws_with_faults_too",
+    "faulty_draws",
+    "race_draws",
+]
 
 EXAMPLES = {"quick": 4, "default": 12, "thorough": 100}
 """Workloads drawn for each scenario and profile, by effort."""
+
+PHASES = (hypothesis.Phase.generate, hypothesis.Phase.shrink)
+"""Not ``explain``: it traces every line that is run while it shrinks, the whole simulated disk."""
 
 RACES = {"quick": 2, "default": 4, "thorough": 40}
 """Races drawn, once for all profiles, by effort: every order of each is tried."""
@@ -66,6 +77,7 @@ def _draw(gate: Gate, guarantee: str, profile: str, *, faulty: bool = False) -> 
     @hypothesis.seed(plan.seed)
     @hypothesis.settings(
         max_examples=EXAMPLES[plan.effort],
+        phases=PHASES,
         database=None,
         deadline=None,
         print_blob=False,
@@ -99,6 +111,7 @@ def race_draws(gate: Gate, guarantee: str, profile: str) -> None:
     @hypothesis.seed(plan.seed)
     @hypothesis.settings(
         max_examples=RACES[plan.effort],
+        phases=PHASES,
         database=None,
         deadline=None,
         print_blob=False,
