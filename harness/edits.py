@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from msgspec import structs
@@ -37,6 +37,7 @@ from harness.trace import (
 )
 
 __all__ = [
+    "SYNCED_THROUGHOUT",
     "Change",
     "Changed",
     "after",
@@ -53,7 +54,28 @@ __all__ = [
 Changed: TypeAlias = list[tuple[Any, int]]
 """Records of an edited trace, each with the number of the original call it stands with."""
 
-Change: TypeAlias = Callable[[Recording], Changed | None]
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the source, as it would show in a trace.
+
+    Attributes:
+        identity: What is done, and at which lines: equal for changes that a person would make in
+            one place and in one way, whatever trace each was tried on.
+        carry: Makes the calls of a changed run; None where the change finds nothing to act on.
+    """
+
+    identity: str
+    carry: Callable[[Recording], Changed | None] = field(compare=False)
+
+    def __call__(self, recording: Recording) -> Changed | None:
+        """Make the calls of a changed run."""
+        return self.carry(recording)
+
+
+def _line(site: Site) -> str:
+    return f"{site.file}:{site.line}"
+
 
 _TEMPORARY: Final = ".replacement"
 
@@ -66,8 +88,14 @@ def _acts(record: Call, site: Site) -> bool:
     return not record.error and any((f, n) == (site.file, site.line) for f, n, _ in record.at)
 
 
-def before(site: Site, missing: Site | None) -> Change:
-    """Sync, before a line acts, the file that it publishes or that another line wrote."""
+def before(site: Site, missing: Site | None, *, own: bool = True) -> Change:
+    """Sync, before a line acts, the file that it publishes or that another line wrote.
+
+    Args:
+        site: The line.
+        missing: The line that wrote the file.
+        own: Whether it is the file that the line publishes: one change, whichever line wrote it.
+    """
 
     def change(recording: Recording) -> Changed | None:
         result: Changed = []
@@ -91,7 +119,8 @@ def before(site: Site, missing: Site | None) -> Change:
             result.append((one, number))
         return result if found else None
 
-    return change
+    of = "" if own or missing is None else f" {_line(missing)}"
+    return Change(f"sync{of} before {_line(site)}", change)
 
 
 def relied_on(site: Site, missing: Site, *, file: bool) -> Change:
@@ -121,7 +150,8 @@ def relied_on(site: Site, missing: Site, *, file: bool) -> Change:
                     pending[sync.path, None] = sync
         return result if found else None
 
-    return change
+    what = "file and directory" if file else "directory"
+    return Change(f"sync {what} of {_line(missing)} before {_line(site)} relies on it", change)
 
 
 def after(site: Site, *, file: bool = False, directory: bool = False) -> Change:
@@ -140,7 +170,8 @@ def after(site: Site, *, file: bool = False, directory: bool = False) -> Change:
                 result += [(sync, number) for sync in new]
         return result if len(result) > len(_calls(recording)) else None
 
-    return change
+    what = " and ".join(["file"] * file + ["directory"] * directory)
+    return Change(f"sync {what} after {_line(site)}", change)
 
 
 def _file(one: Call) -> list[Record]:
@@ -161,6 +192,22 @@ def _directories(one: Call) -> list[Record]:
     return [Fsync(path=parent, dir=True) for parent in parents]
 
 
+def _throughout(recording: Recording) -> Changed | None:
+    """Sync, after every call, all that it changed: what is broken then lacks no sync."""
+    result: Changed = []
+    for number, one in enumerate(_calls(recording), 1):
+        result.append((one, number))
+        if one.error or isinstance(one, Fsync | Fdatasync | Sync):
+            continue
+        if isinstance(one, Create | Truncate):
+            result.append((Fsync(path=one.path, ino=one.ino), number))
+        result += [(sync, number) for sync in (*_file(one), *_directories(one))]
+    return result
+
+
+SYNCED_THROUGHOUT: Final = Change("sync throughout", _throughout)
+
+
 def dropped(site: Site, *, syncs: bool = False) -> Change:
     """Leave a line out, or only what it syncs."""
 
@@ -173,7 +220,7 @@ def dropped(site: Site, *, syncs: bool = False) -> Change:
         ]
         return kept if len(kept) < len(calls) else None
 
-    return change
+    return Change(f"leave out {'syncs at ' * syncs}{_line(site)}", change)
 
 
 def linked(site: Site) -> Change:
@@ -193,7 +240,7 @@ def linked(site: Site) -> Change:
                 result.append((one, number))
         return result if found else None
 
-    return change
+    return Change(f"link at {_line(site)}", change)
 
 
 def flushed(site: Site) -> Change:
@@ -217,7 +264,7 @@ def flushed(site: Site) -> Change:
             result.append((one, number))
         return result if early else None
 
-    return change
+    return Change(f"flush before {_line(site)}", change)
 
 
 def moved(first: Site, second: Site) -> Change:
@@ -240,7 +287,7 @@ def moved(first: Site, second: Site) -> Change:
         # An operation's calls stay its own: places follow the new order.
         return [(calls[n], place) for place, n in enumerate(order, 1)]
 
-    return change
+    return Change(f"move {_line(first)} after {_line(second)}", change)
 
 
 def replaced_whole(file: str, function: str) -> Change:
@@ -306,7 +353,7 @@ def replaced_whole(file: str, function: str) -> Change:
             result += gone.get(n, [])
         return result
 
-    return change
+    return Change(f"replace whole in {file}:{function}", change)
 
 
 def edited(recording: Recording, change: Change) -> Recording | None:

@@ -363,6 +363,7 @@ def examine(
     budget: int,
     mixed: bool,
     meter: Meter | None = None,
+    sightings: Sightings | None = None,
 ) -> tuple[Coverage, Sightings]:
     """Judge every crash state of a recorded workload under one model.
 
@@ -373,6 +374,7 @@ def examine(
         budget: Sets of effects visited before sampling.
         mixed: Whether to judge power cuts after a kill as well.
         meter: Says when to stop; what was covered by then is not exhaustive.
+        sightings: Takes the violations, where they are to be kept in a way of their own.
 
     Returns:
         What was covered, and the violations seen.
@@ -381,7 +383,8 @@ def examine(
     examination = Examination(
         recording, model, recording.records, recording.events, prober, budget=budget
     )
-    coverage, sightings = Coverage(workloads=1), Sightings()
+    coverage = Coverage(workloads=1)
+    sightings = Sightings() if sightings is None else sightings
     mixed = mixed and model.order != "returned"
     half = 0.5 if mixed else 1.0
     states = meter.watch(examination.explorer, 0.0, half)

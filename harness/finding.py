@@ -31,6 +31,7 @@ __all__ = [
     "Life",
     "Raced",
     "Reproduction",
+    "Unmended",
     "candidate",
     "crash_of",
     "load_reproduction",
@@ -163,6 +164,26 @@ class Reproduction(msgspec.Struct, kw_only=True, frozen=True):
         return Workload("replay", operations(setup=False), operations(setup=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Unmended:
+    """What was tried in vain to mend a cause, and what that leaves to be changed.
+
+    Attributes:
+        before: Violations in its case.
+        tried: Changes of syncs and order tried, each judged on all crash states.
+        synced: Violations left with a sync after every call; None where that was not judged.
+        halves: Whether each of them needs half of what the culprit writes on disk, and something
+            that tells the half from the whole is all that lacks.
+        unlisted: Names made by the culprit, where leaving them out of the list ends it.
+    """
+
+    before: int
+    tried: int
+    synced: int | None = None
+    halves: bool = False
+    unlisted: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Candidate:
     """A cause, with the simplest case of it seen so far; plain data, fit to cross processes.
@@ -190,6 +211,10 @@ class Candidate:
         whole: File and function that would no longer show it if they replaced their file by way of
             a temporary one, where that is proven.
         whole_before: Violations that this mends.
+        edit: Identity of the change that is proven to mend it, of `harness.edits.Change`.
+        unmended: What was tried, where no change of syncs and order mends it.
+        accepted: The line of the recovery that is the last to tell half of a write from the whole,
+            and takes it for the whole.
     """
 
     guarantee: str
@@ -214,6 +239,9 @@ class Candidate:
     workloads: list[str] = field(default_factory=list)
     whole: tuple[str, str] | None = None
     whole_before: int = 0
+    edit: str = ""
+    unmended: Unmended | None = None
+    accepted: Site | None = None
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ Nothing is tried here: `harness.fix` does that.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -49,8 +49,12 @@ def syncs(found: About, culprit: Site, recording: Recording) -> Iterator[tuple[s
     publisher = found.published or culprit
     if found.published is not None:
         yield f"flush the file before {at} syncs it", flushed(culprit)
-    text = _text_before(publisher, missing, _acts(culprit, recording))
-    file_first = (text, before(publisher, missing))
+    acts = _acts(culprit, recording)
+    own = missing is None or not acts or any(isinstance(one, Rename) for one in acts)
+    text = f"fsync the file before {_at(publisher)}"
+    if missing is not None and not own:
+        text = f"fsync the file that {_at(missing)} writes before {_at(publisher)}"
+    file_first = (text, before(publisher, missing, own=own))
     if found.cause == "reordered":
         yield file_first
     yield f"fsync the directory after {at}", after(culprit, directory=True)
@@ -130,12 +134,6 @@ def _at(site: Site) -> str:
     return f"{PurePosixPath(site.file).name}:{site.line}"
 
 
-def _text_before(publisher: Site, missing: Site | None, acts: Sequence[Call]) -> str:
-    if missing is None or any(isinstance(one, Rename) for one in acts) or not acts:
-        return f"fsync the file before {_at(publisher)}"
-    return f"fsync the file that {_at(missing)} writes before {_at(publisher)}"
-
-
 def _both(first: Change, second: Change) -> Change:
     """Carry out two changes that put calls in, the second's after the calls they follow."""
 
@@ -157,7 +155,7 @@ def _both(first: Change, second: Change) -> Change:
             result += follow.get(id(made), [])
         return result
 
-    return change
+    return Change(f"{first.identity}, {second.identity}", change)
 
 
 def _neighbours(culprit: Site, recording: Recording) -> Iterator[tuple[Site, Site]]:

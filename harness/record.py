@@ -115,6 +115,11 @@ class Recorder(Hooks):
                 return filename.removeprefix(root)
         return filename
 
+    def place(self, code: CodeType) -> tuple[str, str] | None:
+        """Give file and function of the subject's own code; None for any other."""
+        place = self._places[code] if code in self._places else self._place(code)
+        return None if place is _ENGINE else place
+
     def at(self, frame: FrameType | None = None) -> tuple[Frame, ...]:
         """Give the subject's frames of the call being made, innermost first.
 

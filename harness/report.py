@@ -118,6 +118,9 @@ class Fix(msgspec.Struct, kw_only=True):
         together: Changes of other findings that have to be made as well, where no single change
             leaves nothing broken; both counts are then with those made.
         sampled: Whether there were too many crash states to judge every one with the change.
+        needs: Where no change of syncs and order mends it: what is known of that which does.
+        tried: How many such changes were tried, each on all crash states; 0 where one is proven,
+            or none was looked for.
     """
 
     change: str
@@ -126,6 +129,8 @@ class Fix(msgspec.Struct, kw_only=True):
     violations_after: int | None
     together: list[str] = msgspec.field(default_factory=list)
     sampled: bool = False
+    needs: str = ""
+    tried: int = 0
 
 
 class FindingRecord(msgspec.Struct, kw_only=True):
@@ -150,6 +155,8 @@ class FindingRecord(msgspec.Struct, kw_only=True):
         states: How many crash states show it.
         workloads: Names of all workloads that show it; ``workload`` is the smallest case.
         missing: The line whose effect was not there yet, where that is another than the culprit.
+        accepted: The line of the recovery that is the last to tell half of a write from the whole,
+            and takes it for the whole; null where there is none, or none was looked for.
     """
 
     id: str
@@ -170,6 +177,7 @@ class FindingRecord(msgspec.Struct, kw_only=True):
     states: int
     workloads: list[str] = []
     missing: Culprit | None = None
+    accepted: Culprit | None = None
 
 
 class Stats(msgspec.Struct, kw_only=True):

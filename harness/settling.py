@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from harness.accepting import accepting
 from harness.chainshrink import shrink_chain
 from harness.finding import Candidate
 from harness.fix import prove
@@ -74,17 +75,23 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
     fix = None
     if replayed == _REPLAYS and one.reproduction.race is None and not meter.over():
         fix = prove(plan.loaded, small, models, plan.depth.budget, meter)
+        halves = small.unmended is not None and small.unmended.halves
+        if halves and small.guarantee != "recovery":
+            small.accepted = accepting(plan.loaded, small, models)
     return Settled(small, replayed, fix)
 
 
 def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
     """Join what one change mends: of one guarantee, that is one cause, seen from several lines.
 
-    It is shown by the worst of them, and of those by the one that most crash states blame.
+    Changes are compared by what they do, and where (`harness.edits.Change.identity`). The cause is
+    shown by the worst of them, and of those by the one that most crash states blame.
     """
     groups: list[list[Settled]] = []
     for one in settled:
-        group = next((group for group in groups if _same_cause(group[0], one)), None)
+        group = next(
+            (group for group in groups if any(_same_cause(known, one) for known in group)), None
+        )
         if group is None:
             groups.append([one])
         else:
@@ -107,7 +114,7 @@ def _joined(group: list[Settled]) -> Settled:
         return SEVERITIES.index(found.severity), -sum(found.profiles.values())
 
     kept = min(group, key=shown)
-    fix = kept.fix or group[0].fix
+    fix = kept.fix or next((one.fix for one in group if one.fix is not None), None)
     if kept.fix is None and fix is not None:
         # The same change, proven on this case too.
         fix = msgspec.structs.replace(fix, violations_before=kept.candidate.whole_before)
@@ -119,11 +126,11 @@ def _same_cause(known: Settled, other: Settled) -> bool:
     one, two = known.candidate, other.candidate
     if one.guarantee != two.guarantee or min(known.replayed, other.replayed) < _REPLAYS:
         return False
-    if known.fix is None:
-        return False
-    if other.fix is not None and known.fix.change == other.fix.change:
+    if one.edit and one.edit == two.edit:
         return True
-    return one.whole is not None and one.whole == two.whole
+    # Where a checksum would do as well the protocol is not called its fix, but it does mend it.
+    mended = known.fix is not None or other.fix is not None
+    return mended and one.whole is not None and one.whole == two.whole
 
 
 def write_up(

@@ -64,12 +64,15 @@ def finding_record(
             verified=None,
             violations_before=sum(found.profiles.values()),
             violations_after=None,
+            needs=_needs(found),
+            tried=0 if found.unmended is None else found.unmended.tried,
         ),
         repro=f"{found.id}.repro.json",
         replays=replays,
         states=sum(found.profiles.values()),
         workloads=found.workloads,
         missing=_culprit(found.missing),
+        accepted=_culprit(found.accepted),
     )
 
 
@@ -108,7 +111,11 @@ def _culprit(site: Site | None) -> Culprit | None:
 
 def _place(site: Site) -> str:
     # The name is enough in a sentence: the finding gives the whole path beside it.
-    return f"{Path(site.file).name}:{site.line} {site.source or site.call}"
+    return f"{_at(site)} {site.source.rstrip(':') or site.call}"
+
+
+def _at(site: Site) -> str:
+    return f"{Path(site.file).name}:{site.line}"
 
 
 def _effect(found: Candidate) -> str:
@@ -172,6 +179,9 @@ def _cause(found: Candidate, culprit: Site) -> str:
             "not whole."
         )
     if found.lost:
+        if found.accepted is not None:
+            takes = f"{_place(found.accepted)} takes half of it for the whole"
+            return f"{place} may reach disk in part, and {takes}."
         return f"{place} may reach disk in part: nothing tells half of it from the whole."
     return f"{place} leaves a state that must not be seen."
 
@@ -202,6 +212,38 @@ def _injected(found: Candidate, fault: str) -> str:
     return f"With {fault}{place}, {found.operation} {outcome}:{key} {found.observed}."
 
 
+def _needs(found: Candidate) -> str:
+    """Say what kind of change it takes, where no change of syncs and order mends it."""
+    race, tried = found.reproduction.race, found.unmended
+    if race is not None:
+        return "" if race.cut else "nothing is lost in it, so no sync mends it"
+    if tried is None or found.culprit is None:
+        return ""
+    said, before = [], tried.before
+    each = (
+        "the one crash state that shows it holds"
+        if before == 1
+        else (f"all {before:,} crash states that show it hold")
+    )
+    if tried.halves:
+        said.append(
+            f"{each} half of what {_at(found.culprit)} writes, and none shows it with all or "
+            "nothing of that"
+        )
+    if tried.unlisted:
+        names = " and ".join(map(repr, tried.unlisted))
+        said.append(f"with {names} left out of the list, 0 of {before:,} violations are left")
+    syncs = []
+    if tried.synced:
+        syncs.append(f"with one after every call {tried.synced:,} would be left")
+    if tried.tried:
+        changes = "changes" if tried.tried > 1 else "change"
+        syncs.append(f"{tried.tried} {changes} of syncs and order were tried in vain")
+    if syncs:
+        said.append(f"{'no sync mends it: ' * bool(tried.synced)}{', and '.join(syncs)}")
+    return "; ".join(said)
+
+
 _REMEDIES: Final = {
     "clean-failure": "let the error at {at} reach the caller, and put back what was begun",
     "integrity": "store a checksum over key, length and value, and check it after {at}",
@@ -215,22 +257,24 @@ def suggestion(found: Candidate) -> str:
         return race_remedy(found)
     culprit, missing = found.culprit, found.missing
     if culprit is not None and found.reproduction.chain is not None:
-        at = f"{Path(culprit.file).name}:{culprit.line}"
+        at = _at(culprit)
         return f"keep what a recovery needs until what replaces it is durable, at {at}"
     if culprit is not None and found.guarantee in _REMEDIES:
-        at = f"{Path(culprit.file).name}:{culprit.line}"
+        at = _at(culprit)
         if found.kind == "removal-lost":
             return f"fsync the directory after {at}, or a power cut brings back what it removed"
         return _REMEDIES[found.guarantee].format(at=at)
     if culprit is None:
         return "make what was acknowledged durable before returning"
-    at = f"{Path(culprit.file).name}:{culprit.line}"
+    at = _at(culprit)
     if found.cause == "reordered" and missing is not None:
-        return f"fsync what {Path(missing.file).name}:{missing.line} changes before {at}"
+        return f"fsync what {_at(missing)} changes before {at}"
     if found.cause == "lost":
         if any("name " in part for _, part in found.lost[:1]):
             return f"fsync the directory after {at}, before the operation returns"
         return f"fsync the file after {at}, before the operation returns"
+    if found.guarantee == "recovery" and found.unmended is not None and found.unmended.halves:
+        return f"take away what a crash left half written by {at} before writing again"
     if found.guarantee == "listing":
         return f"leave what {at} makes out of the list until it is whole"
     if found.cause == "exposed" and found.lost:

@@ -18,28 +18,48 @@ from harness.examine import Sighting
 from harness.history import Recording
 from harness.proposals import About, syncs
 
-__all__ = ["Company", "in_company"]
+__all__ = ["Company", "Judged", "in_company"]
 
 _OTHERS_MAX: Final = 4
 """Changes put in beside the one to prove: a directory made, a file, its name, its old name."""
 
 Proposal = tuple[str, Change]
-Seen = Callable[[Recording], tuple[int, list[Sighting]]]
-"""Judges a trace: how many crash states break the guarantee, and the simplest of them."""
+
+
+class Judged(NamedTuple):
+    """What the crash states of a trace came to.
+
+    Attributes:
+        broken: How many break the guarantee.
+        simplest: The simplest of those.
+        sampled: Whether not every crash state was judged.
+        halves: How many of ``broken`` hold half of what the line to blame writes.
+    """
+
+    broken: int
+    simplest: list[Sighting]
+    sampled: bool
+    halves: int = 0
+
+
+Seen = Callable[[Recording], Judged]
+"""Judges a trace."""
 
 
 class Company(NamedTuple):
     """A change and those it needs.
 
     Attributes:
-        change: In words.
-        others: The same of each of the others.
+        change: The change, in words and to be made.
+        others: The others, in words.
         before: Crash states that break the guarantee with the others alone.
+        sampled: Whether not every crash state was judged with all of them.
     """
 
-    change: str
+    change: Proposal
     others: tuple[str, ...]
     before: int
+    sampled: bool
 
 
 def in_company(about: About, culprit: Site, recording: Recording, seen: Seen) -> Company | None:
@@ -58,38 +78,43 @@ def in_company(about: About, culprit: Site, recording: Recording, seen: Seen) ->
         run = _applied(recording, [own])
         if run is None:
             continue
-        others = _others(own, run, seen)
+        others, proof = _others(own, run, seen)
         if not others:
             continue
-        others = _needed(own, others, recording, seen)
+        others, proof = _needed(own, others, proof, recording, seen)
         without = _applied(recording, others)
         if without is None:
             continue
-        count, _ = seen(without)
+        count = seen(without).broken
         if count:
-            return Company(own[0], tuple(text for text, _ in others), count)
+            return Company(own, tuple(text for text, _ in others), count, proof.sampled)
     return None
 
 
-def _others(own: Proposal, run: Recording, seen: Seen) -> list[Proposal]:
-    """Put in what else lacks, one by one; none where that comes to no end."""
+def _others(own: Proposal, run: Recording, seen: Seen) -> tuple[list[Proposal], Judged]:
+    """Put in what else lacks, one by one; none where that comes to no end.
+
+    Returns:
+        What was put in, and what the trace came to with it.
+    """
     chosen: list[Proposal] = []
-    broken, sightings = seen(run)
-    while broken and len(chosen) < _OTHERS_MAX:
-        for proposal in _proposals(sightings, run):
-            if proposal[0] in (own[0], *(text for text, _ in chosen)):
+    now = seen(run)
+    while now.broken and len(chosen) < _OTHERS_MAX:
+        for proposal in _proposals(now.simplest, run):
+            _, change = proposal
+            if change.identity in (own[1].identity, *(one.identity for _, one in chosen)):
                 continue
             changed = _applied(run, [proposal])
             if changed is None:
                 continue
-            left, rest = seen(changed)
-            if left < broken:
+            left = seen(changed)
+            if left.broken < now.broken:
                 chosen.append(proposal)
-                run, broken, sightings = changed, left, rest
+                run, now = changed, left
                 break
         else:
-            return []
-    return [] if broken else chosen
+            return [], now
+    return ([] if now.broken else chosen), now
 
 
 def _proposals(sightings: Iterable[Sighting], run: Recording) -> Iterable[Proposal]:
@@ -100,15 +125,20 @@ def _proposals(sightings: Iterable[Sighting], run: Recording) -> Iterable[Propos
 
 
 def _needed(
-    own: Proposal, others: list[Proposal], recording: Recording, seen: Seen
-) -> list[Proposal]:
-    """Leave out what the rest does without."""
+    own: Proposal, others: list[Proposal], proof: Judged, recording: Recording, seen: Seen
+) -> tuple[list[Proposal], Judged]:
+    """Leave out what the rest does without.
+
+    Returns:
+        What is left, and what the trace came to with that and nothing else.
+    """
     for one in list(others):
         fewer = [other for other in others if other is not one]
         run = _applied(recording, [own, *fewer])
-        if run is not None and seen(run)[0] == 0:
-            others = fewer
-    return others
+        fewest = None if run is None else seen(run)
+        if fewest is not None and not fewest.broken:
+            others, proof = fewer, fewest
+    return others, proof
 
 
 def _applied(recording: Recording, proposals: Iterable[Proposal]) -> Recording | None:

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from harness.aftermath import NESTED_BUDGET
+from harness.diagnose import Site
 from harness.edits import Change, edited
 from harness.examine import (
     Coverage,
     Examination,
+    Sighting,
     Sightings,
     after_kill,
     budget_of_kill,
@@ -23,11 +25,13 @@ from harness.examine import (
     walk,
 )
 from harness.explore import CrashState, Explorer
+from harness.halves import HalfSeen
 from harness.history import Event, Recording
 from harness.meter import Meter
 from harness.ops import Operation
 from harness.persistence import Model, constrain, derive
 from harness.recovery import Prober
+from harness.together import Judged
 from harness.trace import is_call
 
 __all__ = ["CrashTrial", "KillTrial", "NestedTrial", "Trial", "after_kills"]
@@ -41,9 +45,11 @@ class Trial(Protocol):
 
     Attributes:
         sampled: Whether not every crash state was judged.
+        meter: Says when to stop.
     """
 
     sampled: bool
+    meter: Meter
 
     def traces(self) -> Iterable[Recording]:
         """Give the traces that show the calls there are to change, the run's first."""
@@ -69,6 +75,8 @@ class CrashTrial:
         budget: Sets of effects visited for one trace under one model.
         meter: Says when to stop.
         sampled: See `Trial`.
+        site: The line to blame, whose half-done writes are counted.
+        tried: Changed runs judged so far.
     """
 
     recording: Recording
@@ -78,6 +86,8 @@ class CrashTrial:
     budget: int
     meter: Meter
     sampled: bool = False
+    site: Site | None = None
+    tried: int = 0
 
     def traces(self) -> Iterable[Recording]:
         """The run."""
@@ -90,16 +100,33 @@ class CrashTrial:
 
     def count(self, run: Recording, *, at_once: bool) -> int:
         """Count the violations of a run."""
-        count = 0
+        judged = self.judged(run, at_once=at_once)
+        self.sampled = self.sampled or judged.sampled
+        return judged.broken
+
+    def judged(self, run: Recording, *, at_once: bool = False) -> Judged:
+        """Judge every crash state of a run."""
+        self.tried += run is not self.recording
+        broken, halves, sampled = 0, 0, False
+        simplest: list[Sighting] = []
         for model in self.models:
+            kept = Sightings() if self.site is None else HalfSeen(self.site, self.guarantee)
             coverage, sightings = examine(
-                run, model, self.prober, budget=self.budget, mixed=False, meter=self.meter
+                run,
+                model,
+                self.prober,
+                budget=self.budget,
+                mixed=False,
+                meter=self.meter,
+                sightings=kept,
             )
-            self.sampled = self.sampled or not coverage.exhaustive
-            count += sightings.count(self.guarantee)
-            if count and at_once:
+            sampled = sampled or not coverage.exhaustive
+            broken += sightings.count(self.guarantee)
+            halves += kept.halves if isinstance(kept, HalfSeen) else 0
+            simplest += [group[0] for _, group in sightings.sorts({self.guarantee})]
+            if broken and at_once:
                 break
-        return count
+        return Judged(broken, simplest, sampled, halves)
 
 
 @dataclass

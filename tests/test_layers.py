@@ -52,6 +52,8 @@ ORDER = [
         "replay",
         "pasted",
         "shrink",
+        "halves",
+        "accepting",
         "edits",
         "proposals",
         "together",

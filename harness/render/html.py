@@ -20,6 +20,7 @@ from harness.render.words import (
     fix_words,
     guarantees_of,
     lost_words,
+    needs_words,
     operations,
     place_of,
     profiles_of,
@@ -181,6 +182,9 @@ def _story(
     fix = fix_words(finding)
     if fix is not None:
         yield "fix", fix
+    needs = needs_words(finding)
+    if needs is not None:
+        yield "why", needs
     yield "seen", seen_words(finding)
     if finding.repro is not None:
         path = finding.repro if directory is None else str(directory / finding.repro)

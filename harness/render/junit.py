@@ -9,6 +9,7 @@ from harness.render.words import (
     conclusion,
     fault_words,
     fix_words,
+    needs_words,
     operations,
     place_of,
     seen_words,
@@ -91,6 +92,9 @@ def _story(finding: FindingRecord) -> str:
     fix = fix_words(finding)
     if fix is not None:
         lines.append(f"fix: {fix}")
+    needs = needs_words(finding)
+    if needs is not None:
+        lines.append(f"why: {needs}")
     lines.append(f"seen: {seen_words(finding)}")
     if finding.repro is not None:
         lines.append(f"repeat: harness replay {finding.repro}")

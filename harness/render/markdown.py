@@ -13,6 +13,7 @@ from harness.render.words import (
     fix_words,
     guarantees_of,
     lost_words,
+    needs_words,
     operations,
     place_of,
     profiles_of,
@@ -104,6 +105,7 @@ def _finding(number: int, finding: FindingRecord, level: str) -> Iterator[str]:
         ("observed", _code(finding.observed)),
         ("allowed", _code(" or ".join(finding.allowed) or "none of this")),
         ("fix", _plain(fix_words(finding) or "")),
+        ("why", _plain(needs_words(finding) or "")),
         ("seen", _plain(seen_words(finding))),
         ("repeat", _code(f"harness replay {finding.repro}") if finding.repro else ""),
     ]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from harness.oracle import GUARANTEES
-from harness.render.words import fault_words, fix_words, operations, seen_words
+from harness.render.words import fault_words, fix_words, needs_words, operations, seen_words
 from harness.report import FindingRecord, Report
 from harness.scene import Exhibit, Step
 
@@ -100,6 +100,9 @@ def _result(
     fix = fix_words(finding)
     if fix is not None:
         lines.append(f"Fix: {fix}.")
+    needs = needs_words(finding)
+    if needs is not None:
+        lines.append(f"Why: {needs}.")
     lines.append(f"Seen {seen_words(finding)}.")
     result: dict[str, Any] = {
         "ruleId": finding.guarantee,

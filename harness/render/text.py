@@ -23,6 +23,7 @@ from harness.render.words import (
     fix_words,
     guarantees_of,
     lost_words,
+    needs_words,
     operations,
     profiles_of,
     reasons,
@@ -163,6 +164,9 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
     if fix is not None:
         proven = finding.fix is not None and finding.fix.verified is not None
         yield from _told("fix", fix, "green" if proven else "")
+    needs = needs_words(finding)
+    if needs is not None:
+        yield from _told("why", needs)
     yield from _told("seen", seen_words(finding))
     if finding.repro is not None:
         path = finding.repro if directory is None else str(directory / finding.repro)

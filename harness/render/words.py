@@ -22,6 +22,7 @@ __all__ = [
     "fix_words",
     "guarantees_of",
     "lost_words",
+    "needs_words",
     "operations",
     "place_of",
     "profiles_of",
@@ -231,6 +232,11 @@ def fix_words(finding: FindingRecord) -> str | None:
         return f"{fix.change} (proven by {fix.verified}: {counts})"
     others = "; ".join(fix.together)
     return f"{fix.change} (proven by {fix.verified} together with: {others}. {counts})"
+
+
+def needs_words(finding: FindingRecord) -> str | None:
+    """Say what is known of what mends it, where no change of syncs and order does."""
+    return finding.fix.needs or None if finding.fix is not None else None
 
 
 def seen_words(finding: FindingRecord) -> str:
