@@ -10,17 +10,12 @@ from harness.diagnose import Sites, site_at
 from harness.explore import Explorer
 from harness.fates import fates_of, step_of
 from harness.finding import Reproduction, state_of
-from harness.history import Recording
 from harness.image import Image
-from harness.isolation.again import failing_of, race_in, schedule_of
-from harness.isolation.crashing import examination_of, recover_again
+from harness.isolation.again import Again
 from harness.isolation.judging import name_of
-from harness.isolation.racing import prepared
 from harness.isolation.runs import LATER, Run
 from harness.isolation.runs import Step as Done
-from harness.isolation.staging import run_race
 from harness.persistence import Model, constrain, derive
-from harness.recovery import Prober
 from harness.report import Culprit, FindingRecord
 from harness.scene import Act, Exhibit, Fate, Span, Step, disk_rows, excerpts_of
 from harness.subjects import Subject
@@ -45,27 +40,14 @@ def raced(
     Returns:
         None where its crash is not possible any more.
     """
-    found = reproduction.race
-    assert found is not None
-    race = race_in(reproduction)
-    base, initial = prepared(subject, race, seed=reproduction.seed)
-    run = run_race(
-        subject,
-        race,
-        base,
-        schedule_of(found.schedule),
-        seed=reproduction.seed,
-        failing=failing_of(found),
-    )
+    again = Again(subject, reproduction)
+    found, run, base = again.raced, again.run, again.recording.base
     kind = "threads of one process" if found.mode == "threads" else "processes"
-    title = f"{len(race.writers)} writers, {kind}"
+    title = f"{len(found.writers)} writers, {kind}"
     if not found.cut:
         return _plain(run, base, model, finding, title)
-    recording = Recording(subject, race, base, initial, run.records, [], reproduction.seed)
-    prober = Prober(subject, race.keys, seed=reproduction.seed, follow=False)
-    examination = examination_of(recording, run, model, prober, budget=1, durable=True)
     crash = reproduction.crash
-    explorer = examination.explorer
+    explorer = again.examination(model).explorer
     state = state_of(explorer, crash)
     if state is None:
         return None
@@ -75,8 +57,7 @@ def raced(
     acts = [_act(title, run, finding, fates, until, f"power cut ({model.name})")]
     left = explorer.image(state)
     if found.recovering is not None:
-        again = recover_again(recording, left, schedule_of(found.recovering))
-        acts.append(_act("Two processes recover from it at once", again, finding))
+        acts.append(_act("Two processes recover from it at once", again.recovered(left), finding))
     return Exhibit(
         tuple(acts),
         disk_rows(base, explorer.image(explorer.everything_after(calls)), left),

@@ -181,12 +181,8 @@ def crashes(
         hooks = _Makers(Recorder(recording.subject.files) if lines else None, lines=lines)
         machine = _machine(recording, image, hooks, number, backwards=backwards)
         before = set(image.files())
-        with _opened(recording, machine.process()) as session:
-            if isinstance(session, Raised):
-                return  # a matter of recovery
-            hooks.rearm(fault)
-            with suppress(Killed):
-                _do(recording, session, operation)
+        if not _begin(recording, machine.process(), operation, hooks, fault):
+            return  # a matter of recovery
         image = machine.image()
         after = image.files()
         yield Amounts(
@@ -198,6 +194,20 @@ def crashes(
         if not isinstance(session, Raised):
             _do(recording, session, operation)
     yield Amounts(len(machine.image().files()))
+
+
+def _begin(
+    recording: Recording, process: Process, operation: int, hooks: FaultHooks, kill: Fault | None
+) -> bool:
+    """Open the store and do an operation, up to where it is killed; tell whether it opened."""
+    with _opened(recording, process) as session:
+        if isinstance(session, Raised):
+            return False
+        if kill is not None:
+            hooks.rearm(kill)
+        with suppress(Killed):
+            _do(recording, session, operation)
+    return True
 
 
 def _newest(places: dict[str, _Place], paths: list[str]) -> _Place:
@@ -271,13 +281,8 @@ def reopenings(
     survivor = machine.process()
     held = _NOWHERE
     for _ in range(rounds + 1):
-        with _opened(recording, machine.process()) as session:
-            if isinstance(session, Raised):
-                return
-            if not sound:
-                hooks.rearm(fault)
-            with suppress(Killed):
-                _do(recording, session, operation)
+        if not _begin(recording, machine.process(), operation, hooks, None if sound else fault):
+            return
         hooks.clear()
         survivor.reset_calls()
         with watched(), active(survivor):
@@ -319,12 +324,8 @@ def power_cuts(
         recorder = Recorder(recording.subject.files)
         hooks = _Makers(recorder, lines=lines)
         machine = _machine(recording, image, hooks, number, backwards=backwards)
-        with _opened(recording, machine.process()) as session:
-            if isinstance(session, Raised):
-                return  # a matter of recovery
-            hooks.rearm(fault)
-            with suppress(Killed):
-                _do(recording, session, operation)
+        if not _begin(recording, machine.process(), operation, hooks, fault):
+            return  # a matter of recovery
         gone = set(image.files()) - set(machine.image().files())
         image = _fullest(recording, image, recorder.records, model)
         back = sorted(gone & set(image.files()))

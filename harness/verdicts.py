@@ -93,7 +93,8 @@ def _extent(guarantee: str, coverage: Coverage) -> str | None:
             else f"an even choice of the faults in each of {coverage.workloads} workloads"
         )
     if coverage.left_out and guarantee in INJECTED:
-        parts.append(f"none in {coverage.left_out} more")
+        more = f"{coverage.left_out} more workload{'s' * (coverage.left_out != 1)}"
+        parts.append(f"{more} not tried, to stay within the effort")
     if guarantee == "recovery" and coverage.in_recovery:
         extent = "every one" if coverage.in_recovery_exhaustive else "a choice"
         where = f", in {coverage.workloads - coverage.left_out} workloads"

@@ -34,6 +34,7 @@ from harness.trace import Close, Fdatasync, Fsync, Record
 
 __all__ = [
     "CutResult",
+    "RacedExamination",
     "both_recover",
     "cut_power",
     "examination_of",

@@ -100,17 +100,7 @@ class Stage:
         Args:
             policy: What decides.
         """
-        with rerouted(), Carriers() as carriers:
-            found, _ = run_policy(
-                self.subject,
-                self._workload,
-                policy,
-                carriers,
-                base=self.base,
-                seed=self.seed,
-                look=self._look,
-            )
-        return self._told(found, None)
+        return self._told(self._let(policy, None), None)
 
     def explore(
         self,
@@ -157,6 +147,13 @@ class Stage:
     def _perform(self, schedule: Schedule | Policy) -> tuple[Interleaving, Notes]:
         notes = Notes(self.failing)
         policy = Follow(schedule) if isinstance(schedule, Schedule) else schedule
+        found = self._let(policy, notes)
+        if isinstance(policy, Follow):
+            found.diverged = policy.diverged
+        return found, notes
+
+    def _let(self, policy: Policy, notes: Notes | None) -> Interleaving:
+        """Let a policy decide; with notes, everything that a person may ask is noted."""
         with rerouted(), Carriers() as carriers:
             found, _ = run_policy(
                 self.subject,
@@ -166,13 +163,11 @@ class Stage:
                 base=self.base,
                 seed=self.seed,
                 hooks=notes,
-                frames=True,
-                turned=notes.turned,
+                frames=notes is not None,
+                turned=None if notes is None else notes.turned,
                 look=self._look,
             )
-        if isinstance(policy, Follow):
-            found.diverged = policy.diverged
-        return found, notes
+        return found
 
     def _again(self, taken: Schedule) -> Detail:
         found, notes = self._perform(taken)

@@ -85,8 +85,11 @@ def test_each_writer_of_a_race_has_a_lane_and_the_calls_are_those_of_its_schedul
         turns = [name for name, _ in itertools.groupby(step.writer for step in act.steps)]
         planned = re.findall("[A-Z]", again.race.schedule)
         wanted = [name for name, _ in itertools.groupby(planned)]
-        # A schedule says no more than it must; after it the running writer goes on.
+        # A schedule says no more than it must: after it the running writer goes on, then the
+        # lowest that can, each to its end.
+        left = turns[len(wanted) :]
         assert turns[: len(wanted)] == wanted[: len(turns)]
+        assert left == sorted(set(left)), (again.race.schedule, turns)
         assert len(turns) > 1
         assert any(step.culprit for step in act.steps) == (finding.culprit is not None)
         for span in act.spans:
