@@ -131,7 +131,7 @@ def _crashed(
         tuple(acts),
         disk_rows(before, running, explorer.image(final)),
         moments,
-        excerpts_of(acts[-1:], finding.culprit),
+        excerpts_of(acts[-1:], finding.culprit, finding.accepted),
     )
 
 

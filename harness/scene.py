@@ -140,13 +140,14 @@ class Line:
         number: From 1.
         text: Without its end.
         calls: Numbers of the calls it made, in the last act.
-        role: ``culprit``, ``lost`` where an effect of its calls is, or nothing.
+        role: ``culprit``, ``accepts`` where it takes half of a write for the whole, ``lost`` where
+            an effect of its calls is, or nothing.
     """
 
     number: int
     text: str
     calls: tuple[int, ...]
-    role: Literal["culprit", "lost", ""]
+    role: Literal["culprit", "accepts", "lost", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +191,25 @@ def _contents(image: Image) -> dict[str, str]:
     return found | {path: f"-> {target}" for path, target in image.symlinks().items()}
 
 
-def excerpts_of(acts: list[Act], culprit: Culprit | None) -> tuple[Excerpt, ...]:
-    """Cut out the lines that made the calls of the operation to blame, and those around them."""
+def excerpts_of(
+    acts: list[Act], culprit: Culprit | None, accepted: Culprit | None = None
+) -> tuple[Excerpt, ...]:
+    """Cut out the lines that made the calls of the operation to blame, and those around them.
+
+    Args:
+        acts: The runs.
+        culprit: The line to blame.
+        accepted: The line of the recovery that takes half of a write for the whole.
+    """
     matter: dict[str, dict[int, list[int]]] = {}
     losing: set[tuple[str, int]] = set()
+    roles: dict[tuple[str, int], Literal["culprit", "accepts"]] = {}
+    if accepted is not None:
+        roles[accepted.file, accepted.line] = "accepts"
     if culprit is not None:
-        matter.setdefault(culprit.file, {})[culprit.line] = []
+        roles[culprit.file, culprit.line] = "culprit"
+    for file, number in roles:
+        matter.setdefault(file, {})[number] = []
     for act in acts:
         for step in act.steps:
             file, _, line = step.place.rpartition(":")
@@ -217,11 +231,7 @@ def excerpts_of(acts: list[Act], culprit: Culprit | None) -> tuple[Excerpt, ...]
                         number,
                         lines[number - 1],
                         tuple(matter[file].get(number, ())),
-                        "culprit"
-                        if culprit is not None and (file, number) == (culprit.file, culprit.line)
-                        else "lost"
-                        if (file, number) in losing
-                        else "",
+                        roles.get((file, number), "lost" if (file, number) in losing else ""),
                     )
                     for number in shown
                 ),

@@ -59,6 +59,20 @@ def test_a_report_is_of_the_published_shape_and_holds_no_clock_and_no_machine(na
         assert not re.search(r"/home/|/tmp/|/root/|site-packages|\.venv", text)
 
 
+@pytest.mark.parametrize("name", STORES)
+def test_no_two_findings_have_one_cause(name):
+    document = json.loads((ROOT / f"{name}.json").read_bytes())
+    causes, fixes = [], []
+    for one in document["findings"]:
+        culprit = one["culprit"] or {}
+        place = culprit.get("file"), culprit.get("line")
+        causes.append((one["guarantee"], one["kind"], *place))
+        if one["fix"]["verified"]:
+            fixes.append((one["guarantee"], one["fix"]["change"]))
+    assert len(causes) == len(set(causes))
+    assert len(fixes) == len(set(fixes))
+
+
 def test_the_reference_conforms_and_the_kubelet_does_not():
     assert json.loads((ROOT / "reference-hardened.json").read_bytes())["findings"] == []
     assert json.loads((ROOT / "reference-kubelet.json").read_bytes())["findings"]
