@@ -32,7 +32,8 @@ def fates_of(
     torn: set[int] = set()
     for number, node in enumerate(nodes):
         for effect in node.effects:
-            parts.setdefault(effect.call, []).append((effect.part, state.holds(number)))
+            part = explorer.part(state, number, effect)
+            parts.setdefault(effect.call, []).append((part, state.holds(number)))
         synced[node.call] = synced.get(node.call, True) and node.durable <= crash.position
         if state.torn is not None and state.torn.node == number:
             torn.add(node.call)

@@ -180,15 +180,34 @@ class Exhibit:
 
 def disk_rows(before: Image, running: Image, after: Image) -> tuple[FileRow, ...]:
     """Put three moments of a disk side by side."""
-    three = [_contents(image) for image in (before, running, after)]
-    paths = sorted({path for one in three for path in one})
-    return tuple(FileRow(path, *(one.get(path) for one in three)) for path in paths)
+    images = (before, running, after)
+    shown = [_shown(image) for image in images]
+    files = [image.files() for image in images]
+    rows = []
+    for path in sorted({path for one in shown for path in one}):
+        texts = [one.get(path) for one in shown]
+        contents = [one.get(path) for one in files]
+        _tell_apart(texts, contents)
+        rows.append(FileRow(path, *texts))
+    return tuple(rows)
 
 
-def _contents(image: Image) -> dict[str, str]:
+def _shown(image: Image) -> dict[str, str]:
     found = dict.fromkeys((f"{path}/" for path in image.dirs()), "directory")
     found |= {path: show_content(data) for path, data in image.files().items()}
     return found | {path: f"-> {target}" for path, target in image.symlinks().items()}
+
+
+def _tell_apart(texts: list[str | None], contents: list[bytes | None]) -> None:
+    """Show where the last two contents part, where they look the same by how they begin."""
+    running, after = contents[-2:]
+    if running is None or after is None or running == after or texts[-2] != texts[-1]:
+        return
+    at = next(n for n, (one, two) in enumerate(zip(running, after, strict=False)) if one != two)
+    for place in (-2, -1):
+        rest = contents[place]
+        assert rest is not None
+        texts[place] = f"{texts[place]} and from byte {at} on {show_content(rest[at:])}"
 
 
 def excerpts_of(

@@ -170,6 +170,7 @@ def show_content(data: bytes) -> str:
     """Show a content by its runs of one byte, where these are few, else by how it begins."""
     if not data:
         return "empty"
+    size = f"{len(data)} byte{'s' * (len(data) != 1)}"
     runs: list[tuple[bytes, int]] = []
     at = 0
     while at < len(data) and len(runs) <= _RUNS_MAX:
@@ -181,10 +182,10 @@ def show_content(data: bytes) -> str:
         shown = ", ".join(
             f"{repr(one)[1:] if one != _ZERO else 'zero'} x {length}" for one, length in runs
         )
-        return f"{len(data)} bytes: {shown}"
+        return f"{size}: {shown}"
     if len(data) <= _SHOWN_BYTES_MAX:
-        return f"{len(data)} bytes: {repr(data)[1:]}"
-    return f"{len(data)} bytes: {repr(data[:_SHOWN_BYTES_MAX])[1:]}..."
+        return f"{size}: {repr(data)[1:]}"
+    return f"{size}: {repr(data[:_SHOWN_BYTES_MAX])[1:]}..."
 
 
 def _wrap(text: str, first: str, rest: str) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from harness.explore.images import ImageKey, Painter, Torn, View
 from harness.explore.window import Frame, Page, window_at, windows
 from harness.image import Image
-from harness.persistence.effects import Data
+from harness.persistence.effects import Data, Effect
 from harness.persistence.model import Constraints
 
 __all__ = ["BUDGET_DEFAULT", "CrashState", "Explorer", "Torn"]
@@ -308,16 +308,15 @@ class Explorer:
             if state.holds(number):
                 continue
             node = self.constraints.nodes[number]
-            for effect in node.effects:
-                part = effect.part
-                if (
-                    state.torn is not None
-                    and state.torn.node == number
-                    and isinstance(effect, Data)
-                ):
-                    part = f"data {max(state.torn.cut, effect.start)}..{effect.end}"
-                found.append((effect.i, part))
+            found += [(effect.i, self.part(state, number, effect)) for effect in node.effects]
         return found
+
+    @staticmethod
+    def part(state: CrashState, node: int, effect: Effect) -> str:
+        """Name the part of a call that an effect is: of a torn page the half that is not there."""
+        if state.torn is not None and state.torn.node == node and isinstance(effect, Data):
+            return f"data {max(state.torn.cut, effect.start)}..{effect.end}"
+        return effect.part
 
     # -- one window ----------------------------------------------------------------------------
 

@@ -58,7 +58,8 @@ def race_summary(found: Candidate, place: Callable[[Site], str]) -> str:
     if found.kind == DESCRIPTORS:
         return f"{at}{found.observed[:1].upper()}{found.observed[1:]}."
     against = "" if found.missing is None else f" It races with {place(found.missing)}."
-    return f"{at}{found.observed}.{against}"
+    seen = found.observed[:1].upper() + found.observed[1:]
+    return f"{at}{seen}.{against}"
 
 
 _LOCK: Final = "hold one lock from before {at} to the end of the change, everywhere it is relied on"

@@ -241,7 +241,9 @@ def needs_words(finding: FindingRecord) -> str | None:
 
 def seen_words(finding: FindingRecord) -> str:
     """Say how often it was seen, and where."""
-    what = "run" if "schedule" in finding.fault else "crash state"
+    what = "crash state"
+    if "schedule" in finding.fault or "fault" in finding.fault:
+        what = "damaged disk" if finding.fault["kind"] == "rot" else "run"
     states = f"{finding.states:,} {what}{'s' * (finding.states != 1)}"
     return f"in {states}, under {', '.join(finding.profiles)}; replayed {finding.replays}"
 

@@ -60,9 +60,7 @@ def test_what_is_struck_out_is_what_the_finding_lost(told):
             continue
         act = found.acts[-1 - (again.race is not None and again.race.recovering is not None)]
         parts = sorted(part for step in act.steps for part in step.lost)
-        torn = again.crash.torn or (again.second and again.second.torn)
-        if not torn:
-            assert parts == sorted(part for _, part in finding.lost)
+        assert parts == sorted(part for _, part in finding.lost)
         assert {step.fate in ("lost", "partly", "torn") for step in act.steps if step.lost} <= {
             True
         }
