@@ -216,7 +216,8 @@ def _needs(found: Candidate) -> str:
     """Say what kind of change it takes, where no change of syncs and order mends it."""
     race, tried = found.reproduction.race, found.unmended
     if race is not None:
-        return "" if race.cut else "nothing is lost in it, so no sync mends it"
+        lossless = found.guarantee == "isolation" and not race.cut
+        return "nothing is lost in it, so no sync mends it" if lossless else ""
     if tried is None or found.culprit is None:
         return ""
     said, before = [], tried.before

@@ -55,11 +55,9 @@ def race_summary(found: Candidate, place: Callable[[Site], str]) -> str:
         what = found.observed if found.key is None else f"key {found.key!r} reads {reads}"
         return f"{at}After a power cut while several write ({found.reproduction.profile}), {what}."
     at = "" if found.culprit is None else f"{place(found.culprit)} {found.cause}. "
-    if found.kind == DESCRIPTORS:
-        return f"{at}{found.observed[:1].upper()}{found.observed[1:]}."
-    against = "" if found.missing is None else f" It races with {place(found.missing)}."
     seen = found.observed[:1].upper() + found.observed[1:]
-    return f"{at}{seen}.{against}"
+    against = "" if found.missing is None else f" It races with {place(found.missing)}."
+    return f"{at}{seen}.{against * (found.kind != DESCRIPTORS)}"
 
 
 _LOCK: Final = "hold one lock from before {at} to the end of the change, everywhere it is relied on"
