@@ -34,7 +34,7 @@ from harness.image import Image
 from harness.intercept import active
 from harness.live import CALLS_MAX, attempt, perform_on
 from harness.ops import Operation, Workload
-from harness.oracle import Judge, Severity, Violation, severity_of, show
+from harness.oracle import Judge, Severity, Violation, reads, severity_of, show
 from harness.persistence import Model, constrain, derive
 from harness.quiet import bury
 from harness.record import Recorder
@@ -348,7 +348,7 @@ class Chain:
                     kind,
                     severity_of(got),
                     key,
-                    f"{when}, it reads {show(got)}",
+                    f"{when}, it {reads(got)}",
                     [show(one) for one in allowed],
                 )
                 return

@@ -103,7 +103,8 @@ class FailureJudge:
             allowed = judge.acceptable(operation.key, moment)
             if answer not in allowed:
                 assert answer is MISSING or isinstance(answer, bytes)
-                yield case("false-answer", operation.key, answer, allowed, f"{operation} returns ")
+                told = f"{operation} "
+                yield case("false-answer", operation.key, answer, allowed, told, verb="returns")
         if operation.kind == "list" and isinstance(answer, tuple):
             there = sorted(
                 key
@@ -122,16 +123,14 @@ class FailureJudge:
             allowed = judge.acceptable(key, moment)
             if value not in allowed:
                 mine = done if key == operation.key else "not-clean"
-                yield case(
-                    mine, key, value, allowed, "afterwards it reads ", acknowledged=not raised
-                )
+                yield case(mine, key, value, allowed, "afterwards it ", acknowledged=not raised)
         yield from self._elsewhere(run, done, judge, moment)
         if follow.refused is not None:
             yield _refused(*follow.refused)
         for name, written, got in follow.back:
             if got != written:
-                told = "a write after the fault reads back as "
-                yield case("unusable", name, got, (written,), told)
+                told = "a write after the fault "
+                yield case("unusable", name, got, (written,), told, verb="reads back as")
         yield from self._later(run)
 
     def _elsewhere(self, run: Faulted, done: str, judge: Judge, moment: Segment) -> Iterator[Case]:
@@ -165,7 +164,7 @@ class FailureJudge:
             if follow.values[mine_key] == new and earlier is not None and earlier != new:
                 old = tuple(one for one in judge.acceptable(mine_key, moment) if one != new)
                 if earlier in old:
-                    told = "it failed before the new value could be seen, and yet it reads "
+                    told = "it failed before the new value could be seen, and yet it "
                     yield case("not-clean", mine_key, new, old, told)
 
     def _later(self, run: Faulted) -> Iterator[Case]:
@@ -181,7 +180,7 @@ class FailureJudge:
         for key, value in later.items():
             allowed = judge.acceptable(key, moment)
             if value not in allowed:
-                yield case("unusable", key, value, allowed, "after a clean shutdown it reads ")
+                yield case("unusable", key, value, allowed, "after a clean shutdown it ")
 
     def _judge(self, events: list[Event], *, syncs: bool) -> tuple[Judge, Segment]:
         """Make a judge of a history that has ended, and its last moment."""

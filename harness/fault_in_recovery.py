@@ -27,7 +27,7 @@ from harness.image import BootSource
 from harness.intercept import active
 from harness.live import CALLS_MAX, attempt
 from harness.meter import Meter
-from harness.oracle import Judge, Segment, Severity, Violation, severity_of, show
+from harness.oracle import Judge, Segment, Severity, Violation, reads, severity_of, show
 from harness.persistence import Model, constrain
 from harness.quiet import bury
 from harness.record import Recorder
@@ -192,7 +192,7 @@ class RecoveryFaults:
                     "false-answer-in-recovery",
                     severity_of(value),
                     key,
-                    f"{told}, it reads {show(value)}",
+                    f"{told}, it {reads(value)}",
                     (*allowed, "an error"),
                 )
         for (who, key), value in run.after.items():
@@ -201,7 +201,7 @@ class RecoveryFaults:
                     "fault-in-recovery",
                     severity_of(value),
                     key,
-                    f"{told}, {who} reads {show(value)} afterwards",
+                    f"{told}, {who} {reads(value)} afterwards",
                     allowed,
                 )
         if run.broken is not None:

@@ -33,6 +33,7 @@ __all__ = [
     "Severity",
     "Violation",
     "place_of",
+    "reads",
     "severity_of",
     "show",
 ]
@@ -432,7 +433,7 @@ class Judge:
                         "crash-in-recovery",
                         severity_of(got),
                         key,
-                        f"after a crash during recovery, it reads {show(got)}",
+                        f"after a crash during recovery, it {reads(got)}",
                         tuple(show(one) for one in allowed),
                         max(position, segment.first),
                     )
@@ -502,3 +503,8 @@ def show(outcome: Outcome) -> str:
     if len(outcome) <= _SHOWN_MAX:
         return repr(outcome)
     return f"{outcome[:16]!r}...{outcome[-8:]!r} ({len(outcome)} bytes)"
+
+
+def reads(outcome: Outcome, verb: str = "reads") -> str:
+    """Word what a call gave with its verb: it reads, or returns, a value, or it raises."""
+    return show(outcome) if isinstance(outcome, Raised) else f"{verb} {show(outcome)}"

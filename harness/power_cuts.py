@@ -25,7 +25,7 @@ from harness.explore import CrashState, Explorer, ImageKey
 from harness.history import Event, Recording
 from harness.image import Image
 from harness.live import Faulted, read_back, run_sound
-from harness.oracle import Judge, Segment, Severity, Violation, severity_of, show
+from harness.oracle import Judge, Segment, Severity, Violation, reads, severity_of, show
 from harness.persistence import Model, constrain, derive
 from harness.recovery import Reading
 from harness.subjects import Outcome
@@ -250,7 +250,7 @@ class PowerCuts:
                     kind = "false-ack"
                 else:
                     kind = "not-clean"
-                told = f"after a power cut ({model.name}) it reads "
+                told = f"after a power cut ({model.name}) it "
                 one = case(kind, key, value, allowed, told, acknowledged=kind != "not-clean")
                 violation = Violation("clean-failure", *one, 2 * len(records), None, struck.number)
                 return Broken(violation, (model.name,), explorer, state)
@@ -290,7 +290,7 @@ class PowerCuts:
                         continue
                     kind = "not-clean" if latest <= run.struck else "unusable"
                     where = _words(position)
-                    told = f"after a power cut {where} ({model.name}) it reads "
+                    told = f"after a power cut {where} ({model.name}) it "
                     one = case(kind, key, value, allowed, told)
                     violation = Violation("clean-failure", *one, position, None, run.struck)
                     yield Broken(violation, (model.name,), explorer, state, during=where)
@@ -346,6 +346,7 @@ def case(
     told: str,
     *,
     acknowledged: bool = False,
+    verb: str = "reads",
 ) -> Case:
     """Word what reading a key gave where something else was allowed.
 
@@ -354,13 +355,14 @@ def case(
         key: The key.
         value: What it gave.
         allowed: What it might have given.
-        told: Comes before the value.
+        told: Comes before the verb.
         acknowledged: Whether something had been acknowledged that is not so.
+        verb: What was done to get a value.
     """
     severity: Severity = severity_of(value)
     if acknowledged and severity != "silent-corruption":
         severity = "false-ack"
-    return kind, severity, key, told + show(value), tuple(show(one) for one in allowed)
+    return kind, severity, key, told + reads(value, verb), tuple(show(one) for one in allowed)
 
 
 def _is_mark(record: Record) -> bool:
