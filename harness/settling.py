@@ -119,6 +119,8 @@ def _joined(group: list[Settled]) -> Settled:
         # The same change, proven on this case too.
         fix = msgspec.structs.replace(fix, violations_before=kept.candidate.whole_before)
     candidate = replace(kept.candidate, profiles=profiles, workloads=list(workloads))
+    if fix is not None:
+        candidate.accepted = None  # no check is missing where what is read is always whole
     return Settled(candidate, kept.replayed, fix)
 
 
