@@ -301,7 +301,7 @@ def replaced_whole(file: str, function: str) -> Change:
         explorer = _explorer(recording.records, recording)
         gone: dict[int, list[tuple[Record, int]]] = {}
         dropped_: set[int] = set()
-        inos: set[int | None] = set()
+        since: dict[int | None, int] = {}  # the call from which on a file is another one
         made = 1 << 40
         for event in recording.events:
             span = range(event.invoked, event.returned)
@@ -320,7 +320,7 @@ def replaced_whole(file: str, function: str) -> Change:
                 if was.get(path) == files[path] or (path in was and len(places) == 0):
                     continue
                 ino = {getattr(calls[n], "ino", None) for n in places} - {None}
-                inos |= ino
+                since |= {one: min(places) for one in ino if one not in since}
                 dropped_ |= {
                     n
                     for n in span
@@ -345,7 +345,7 @@ def replaced_whole(file: str, function: str) -> Change:
         result: Changed = []
         for n, one in enumerate(calls):
             if n not in dropped_:
-                if getattr(one, "ino", None) in inos:
+                if n >= since.get(getattr(one, "ino", None), len(calls)):
                     if not isinstance(one, Fsync | Fdatasync | Write | Truncate):
                         continue  # closing what was never opened
                     one = structs.replace(one, ino=None)  # noqa: PLW2901

@@ -278,6 +278,7 @@ def suggestion(found: Candidate) -> str:
         return f"take away what a crash left half written by {at} before writing again"
     if found.guarantee == "listing":
         return f"leave what {at} makes out of the list until it is whole"
-    if found.cause == "exposed" and found.lost:
+    over = found.unmended is not None and not found.unmended.halves
+    if found.cause == "exposed" and found.lost and not over:
         return f"checksum what {at} writes, so that recovery tells half of it from the whole"
     return f"write a temporary file, fsync it and rename it into place instead of {at}"

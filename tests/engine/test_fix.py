@@ -104,6 +104,73 @@ def test_what_no_change_of_calls_mends_says_what_does() -> None:
     assert f"slots_without_checksum.py:{accepted.line} return" in found.summary
 
 
+UPDATED = """
+import os
+
+
+class Notes:
+    def __init__(self, directory):
+        self.directory = directory
+        os.makedirs(directory, exist_ok=True)
+        self.sync(os.path.dirname(directory) or ".")
+
+    def sync(self, path):
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+    def path(self, key):
+        return os.path.join(self.directory, key)
+
+    def write(self, key, value):
+        path, content = self.path(key), b"%8d" % len(value) + value
+        if os.path.exists(path):
+            self.update(path, content)
+        else:
+            self.create(path, content)
+
+    def update(self, path, content):
+        with open(path, "r+b") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def create(self, path, content):
+        with open(path + "+", "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(path + "+", path)
+        self.sync(self.directory)
+
+    def read(self, key):
+        with open(self.path(key), "rb") as file:
+            content = file.read()
+        size = int(content[:8])
+        if len(content) < 8 + size:
+            raise ValueError("damaged")
+        return content[8 : 8 + size]
+
+    def delete(self, key):
+        os.remove(self.path(key))
+        self.sync(self.directory)
+
+    def list(self):
+        return [key for key in os.listdir(self.directory) if not key.endswith("+")]
+"""
+
+
+def test_a_checksum_is_no_way_out_where_the_old_bytes_are_written_over(tmp_path: Path) -> None:
+    store = tmp_path / "notes.py"
+    store.write_text(UPDATED)
+    found = findings(f"{store}:Notes", "atomicity")
+    assert found
+    for one in found:
+        assert one.fix is not None
+        assert one.fix.change.startswith("write a temporary file, fsync it, rename it into place")
+        assert (one.fix.verified, one.fix.needs, one.accepted) == ("trace", "", None)
+
+
 HEADED = """
 import os
 
@@ -145,8 +212,8 @@ class Notes:
 """
 
 
-def test_a_checksum_is_no_way_out_where_the_old_bytes_are_written_over(tmp_path: Path) -> None:
-    # For a first value it would be: that case is of the same cause as the others all the same.
+def test_what_a_checksum_would_do_for_a_first_value_only_is_of_one_cause(tmp_path: Path) -> None:
+    # What comes after is written over: that is of the same cause.
     store = tmp_path / "notes.py"
     store.write_text(HEADED)
     (one,) = findings(f"{store}:Notes", "atomicity")
