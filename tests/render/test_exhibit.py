@@ -20,6 +20,7 @@ FULL = os.environ.get("HARNESS_FULL") == "1"
 SOME = (
     "rename_without_fsync",  # reordered
     "no_directory_sync",  # lost
+    "slots_without_checksum",  # torn
     "recovery_deletes_good_copy",  # a crash during recovery
     "short_write_ignored",  # a failing call
     "no_checksum",  # rot
