@@ -175,6 +175,7 @@ class Unmended:
         halves: Whether each of them needs half of what the culprit writes on disk, and something
             that tells the half from the whole is all that lacks.
         unlisted: Names made by the culprit, where leaving them out of the list ends it.
+        sampled: Whether there were too many crash states to judge every one of the case.
     """
 
     before: int
@@ -182,6 +183,7 @@ class Unmended:
     synced: int | None = None
     halves: bool = False
     unlisted: tuple[str, ...] = ()
+    sampled: bool = False
 
 
 @dataclass(slots=True)

@@ -151,7 +151,9 @@ def _in_one(found: Candidate, culprit: Site, trial: CrashTrial, subject: Subject
     synced = None if run is None else trial.judged(run).broken
     if meter.where is None:
         unlisted = _unlisted(found, culprit, trial, subject)
-        found.unmended = Unmended(first.broken, tried, synced, halves, unlisted)
+        found.unmended = Unmended(
+            first.broken, tried, synced, halves, unlisted, sampled=first.sampled
+        )
     return None
 
 

@@ -226,14 +226,17 @@ def _needs(found: Candidate) -> str:
         if before == 1
         else (f"all {before:,} crash states that show it hold")
     )
+    sample = ", of a sample" * tried.sampled
     if tried.halves:
         said.append(
             f"{each} half of what {_at(found.culprit)} writes, and none shows it with all or "
-            "nothing of that"
+            f"nothing of that{sample}"
         )
     if tried.unlisted:
         names = " and ".join(map(repr, tried.unlisted))
-        said.append(f"with {names} left out of the list, 0 of {before:,} violations are left")
+        said.append(f"with {names} left out of the list, 0 of {before:,} are left{sample}")
+    if found.whole is not None:
+        said.append("a temporary file, synced and renamed into place, would do as well")
     syncs = []
     if tried.synced:
         syncs.append(f"with one after every call {tried.synced:,} would be left")
