@@ -51,7 +51,7 @@ _EFFORTS: Final[dict[str, _EffortTable]] = {
         drawn=12, depth=Depth(budget=1500, mixed=True, faults=300, compound=300)
     ),
     "thorough": _EffortTable(
-        drawn=40,
+        drawn=32,
         depth=Depth(
             budget=20_000, mixed=True, faults=5000, compound=5000, cut=2, struck=2, samples=50
         ),
