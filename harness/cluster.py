@@ -12,6 +12,7 @@ ends its process costs its round and not the worker.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["ClusterPool", "connected", "remote"]
 
 _IN_FLIGHT = 3
+_PAUSE_SECONDS = 0.2
+"""Between two looks for results, while somebody wants to be told that none came."""
 """Tasks given out for each thread of the cluster: enough that nobody waits for the scheduler."""
 
 
@@ -227,7 +230,9 @@ class ClusterPool:
     def _threads(self) -> int:
         return max(sum(dict[str, int](self.client.nthreads()).values()), 1)
 
-    def run(self, feed: Callable[[], Any]) -> Iterator[Event]:
+    def run(
+        self, feed: Callable[[], Any], tick: Callable[[], object] | None = None
+    ) -> Iterator[Event]:
         """Do tasks until there are none, as `Pool.run`."""
         import distributed  # noqa: PLC0415 - an extra
 
@@ -245,6 +250,9 @@ class ClusterPool:
                 running.add(future)
             if not tasks:
                 return
+            while tick is not None and not running.has_ready():
+                tick()
+                time.sleep(_PAUSE_SECONDS)
             future = next(running)
             task = tasks.pop(future.key)
             yield from self._answer(future, task)

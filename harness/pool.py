@@ -138,11 +138,14 @@ class Pool:
         """Process numbers of the workers there are."""
         return [worker.process.pid or 0 for worker in self._workers]
 
-    def run(self, feed: Callable[[], Any]) -> Iterator[Event]:
+    def run(
+        self, feed: Callable[[], Any], tick: Callable[[], object] | None = None
+    ) -> Iterator[Event]:
         """Do tasks until there are none.
 
         Args:
             feed: Gives the next task, or None; asked again after each event.
+            tick: Called about once a second, however long a task takes.
 
         Yields:
             Events, in the order in which they happen.
@@ -165,6 +168,8 @@ class Pool:
             now = time.monotonic()
             patience = max(min(one.heard + self.silence_seconds for one in busy) - now, 0.0)
             wait([one.connection for one in busy], min(patience, 1.0))
+            if tick is not None:
+                tick()
             for worker in busy:
                 yield from self._hear(worker)
 

@@ -28,6 +28,8 @@ __all__ = ["stress"]
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SECONDS_DEFAULT = 600.0
 _LINE_SECONDS = 60.0
+_PANEL_SECONDS = 0.25
+"""As often as an eye can follow."""
 _INTERRUPTED = 130
 
 
@@ -285,31 +287,36 @@ def _told(engine: Engine) -> Iterator[Callable[[object], None]]:
     from harness.stress.show import line_of, panel  # noqa: PLC0415 - slow to import
 
     stream = sys.stderr
-    last = time.monotonic()
     if not stream.isatty():
-
-        def line(event: object) -> None:
-            nonlocal last
-            del event
-            if time.monotonic() - last >= _LINE_SECONDS:
-                last = time.monotonic()
-                say(line_of(engine))
-
-        yield line
+        yield every(_LINE_SECONDS, lambda: say(line_of(engine)))
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
 
     with Live(panel(engine), console=Console(file=stream), auto_refresh=False) as live:
+        yield every(_PANEL_SECONDS, lambda: live.update(panel(engine), refresh=True))
 
-        def show(event: object) -> None:
-            nonlocal last
-            del event
-            if time.monotonic() - last >= 0.25:  # noqa: PLR2004 - as often as an eye can follow
-                last = time.monotonic()
-                live.update(panel(engine), refresh=True)
 
-        yield show
+def every(
+    seconds: float, act: Callable[[], object], clock: Callable[[], float] = time.monotonic
+) -> Callable[[object], None]:
+    """Give what acts when it is called, but not before so much time has gone by since it last did.
+
+    Args:
+        seconds: How much.
+        act: What it does.
+        clock: Tells the time, in seconds.
+    """
+    last = clock()
+
+    def tell(event: object) -> None:
+        nonlocal last
+        del event
+        if clock() - last >= seconds:
+            last = clock()
+            act()
+
+    return tell
 
 
 def _one_round(run: Stress, number: int | None, file: Path | None) -> tuple[int, list[str], bytes]:

@@ -131,7 +131,7 @@ class Engine:
 
         Args:
             pool: The workers.
-            told: Called after each event.
+            told: Called after each event, and about once a second without one.
 
         Raises:
             BaselineError: The subject misbehaves without any fault, from the very first write.
@@ -148,7 +148,7 @@ class Engine:
             key = next((one for one in keys if one not in self._done), None)
             return None if key is None else ("round", key)
 
-        for event in pool.run(feed):
+        for event in pool.run(feed, lambda: told(None)):
             self._take(event)
             told(event)
         self._order.flush(self.stress)
@@ -249,7 +249,7 @@ class Engine:
         def feed() -> Task | None:
             return ("settle", waiting.pop(0)) if waiting else None
 
-        for event in pool.run(feed):
+        for event in pool.run(feed, lambda: told(None)):
             if event.kind == "said":
                 continue
             one: Candidate = by_id[event.task[1].id]

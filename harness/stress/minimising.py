@@ -59,7 +59,7 @@ def minimise(
             done[key] = kept.small(key, running[key].result)
         return None
 
-    for event in pool.run(feed):
+    for event in pool.run(feed, lambda: told(None)):
         if event.kind in ("done", "died"):
             key, plan = event.task[1]
             waiting.append((key, running[key].next(plan, event.value)))

@@ -32,6 +32,9 @@ def begin(argument):
                 time.sleep(1000)
         if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if what == "wait":
+            while not os.path.exists(task[1]):
+                time.sleep(0.01)
         return os.getpid() if what == "pid" else task[1] * 2
 
     return work
@@ -79,3 +82,12 @@ def test_a_worker_that_cannot_start_says_why():
         tasks = [("double", 1)]
         with pytest.raises(InternalError, match="no such subject"):
             list(pool.run(lambda: tasks.pop() if tasks else None))
+
+
+def test_it_ticks_while_a_task_takes_long(tmp_path):
+    """The task ends only because of a tick: without one it would hang, and be told so."""
+    tasks = [("wait", str(tmp_path / "ticked"))]
+    with Pool(1, begin, "", mute=True, silence_seconds=20) as pool:
+        tick = (tmp_path / "ticked").touch
+        events = list(pool.run(lambda: tasks.pop() if tasks else None, tick))
+    assert [event.kind for event in events] == ["said", "done"]
