@@ -460,6 +460,6 @@ def describe(lives: Sequence[Life]) -> str:
         text.append("ends" if life.kill is None else f"is killed before its call {life.kill}")
         if life.cut is not None:
             losses = len(life.cut.lost) + (life.cut.torn is not None)
-            text.append(f"and the power goes ({losses} effects lost)")
+            text.append(f"and the power goes ({losses} effect{'s' * (losses != 1)} lost)")
         parts.append(" ".join(text))
     return "; ".join(parts)

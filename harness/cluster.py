@@ -22,9 +22,10 @@ from harness import __version__
 from harness.errors import HarnessError, UsageError
 from harness.finding import Candidate
 from harness.fingerprint import fingerprint
+from harness.partial import Found
 from harness.pool import Death, Event, Pool
 from harness.stress.keeping import Kept
-from harness.stress.records import FoundFile, Stress
+from harness.stress.records import Stress
 from harness.stress.rounds import run_round
 from harness.stress.work import start
 
@@ -155,11 +156,11 @@ def begin(stress: Stress) -> Callable[[Any, Callable[[Any], None]], Any]:
         what, about = task
         if what != "round":
             return elsewhere(task, say)
-        found: list[FoundFile] = []
+        found: list[Found] = []
 
         def keep(order: int, one: Candidate) -> None:
             # Copied: the round goes on counting in it.
-            found.append(FoundFile(order, replace(one, profiles=dict(one.profiles))))
+            found.append(Found(order, replace(one, profiles=dict(one.profiles))))
 
         return run_round(stress, about, keep), found
 

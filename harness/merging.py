@@ -158,7 +158,7 @@ def merged(
     total = joined(part.partial for _, part in parts)
     settled = []
     for cause in ranked(total.candidates()):
-        owner = owners[total.found[cause.id].unit]
+        owner = owners[total.found[cause.id].order]
         known = alone.get((owner.header.shard, cause.id))
         if known is None or known[1] != sorted(cause.profiles):
             one = again(owner)(cause)

@@ -67,15 +67,15 @@ class Settled(msgspec.Struct):
 
 
 class Found(msgspec.Struct):
-    """A cause and the unit its case is from."""
+    """A cause, and the place in the plan that its case is from: a unit's, or a round's."""
 
-    unit: int
+    order: int
     candidate: Candidate
 
     @property
     def rank(self) -> tuple[tuple[int, ...], int]:
         """The lowest is shown."""
-        return self.candidate.weight, self.unit
+        return self.candidate.weight, self.order
 
 
 class Stopped(msgspec.Struct):
@@ -152,7 +152,7 @@ class Partial(msgspec.Struct):
         for name, found in other.found.items():
             known = self.found.get(name)
             if known is None:
-                self.found[name] = Found(found.unit, found.candidate)
+                self.found[name] = Found(found.order, found.candidate)
                 continue
             kept, spare = (found, known) if found.rank < known.rank else (known, found)
             counts = dict(kept.candidate.profiles)

@@ -136,7 +136,7 @@ def _notes(verdicts: list[Verdict]) -> Iterator[Text]:
     for verdict, names, note in found:
         word = VERDICTS[verdict]
         meaning = "" if word == verdict else f"{word} = "
-        yield from _wrapped(f"{meaning}{verdict}: {names}: {note}", "", "    ", "yellow")
+        yield from wrapped(f"{meaning}{verdict}: {names}: {note}", "", "    ", "yellow")
 
 
 # -- findings --------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
         yield Text(f"   {culprit.file}:{culprit.line} in {culprit.function}", "cyan")
         if culprit.source:
             yield Text(f"       {culprit.source}", "bold")
-    yield from _wrapped(finding.summary, "   ", "   ")
+    yield from wrapped(finding.summary, "   ", "   ")
     yield from _told("workload", "; ".join(operations(finding.workload)))
     yield from _told("fault", fault_words(finding))
     for place, line in enumerate(finding.fault.get("timeline", ())):
@@ -177,11 +177,18 @@ def _story(number: int, finding: FindingRecord, directory: Path | None) -> Itera
 
 def _told(head: str, text: str, style: str = "") -> Iterator[Text]:
     lead = f"   {head:<{_STORY}}"
-    yield from _wrapped(text, lead, " " * len(lead), style)
+    yield from wrapped(text, lead, " " * len(lead), style)
 
 
-def _wrapped(text: str, first: str, rest: str, style: str = "") -> Iterator[Text]:
-    """Break a text into lines; a long path stays whole, so that it can be copied."""
+def wrapped(text: str, first: str, rest: str, style: str = "") -> Iterator[Text]:
+    """Break a text into lines; a long path stays whole, so that it can be copied.
+
+    Args:
+        text: The text.
+        first: What the first line begins with.
+        rest: What the others begin with.
+        style: Of all of them.
+    """
     endless = any(len(word) > WIDTH and "\\x" in word for word in text.split())
     lines = textwrap.wrap(
         text,
@@ -208,7 +215,7 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
         line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {much}"
         yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
     for names, bound in bounds(verdicts):
-        yield from _wrapped(f"{names}: {bound}", "", "    ")
+        yield from wrapped(f"{names}: {bound}", "", "    ")
 
 
 # -- the end ---------------------------------------------------------------------------------------
@@ -216,7 +223,7 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
 
 def _closing(report: Report, directory: Path | None) -> Iterator[Text]:
     stats = report.stats
-    yield from _wrapped(
+    yield from wrapped(
         f"{stats.crash_states:,} crash states judged in {stats.seconds:.1f} s: "
         f"{stats.executed:,} recoveries run, {stats.reused:,} known already; "
         f"seed {report.seed}, plan {report.plan_hash}",

@@ -11,11 +11,11 @@ import msgspec
 from harness.errors import UsageError
 from harness.finding import Candidate
 from harness.merging import check_shards
-from harness.partial import Settled
+from harness.partial import Found, Settled
 from harness.settling import ranked
 from harness.stress.engine import differences, header_of, records_of
 from harness.stress.keeping import Kept
-from harness.stress.records import FoundFile, RoundRecord, RunHeader, StressReport
+from harness.stress.records import RoundRecord, RunHeader, StressReport
 from harness.stress.report import made
 from harness.stress.tally import Tally
 
@@ -96,7 +96,7 @@ def join(directories: Sequence[Path]) -> Joined:
 def _causes(
     directories: Sequence[Path], tally: Tally
 ) -> tuple[list[Candidate], dict[str, Settled]]:
-    best: dict[str, tuple[FoundFile, Kept]] = {}
+    best: dict[str, tuple[Found, Kept]] = {}
     for directory in directories:
         kept = Kept(str(directory))
         for name, one in kept.found().items():

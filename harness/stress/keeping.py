@@ -24,10 +24,10 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.finding import Candidate
-from harness.partial import Settled
+from harness.partial import Found, Settled
 from harness.report import write_atomically
 from harness.stress.plans import RoundPlan, dump_plan, load_plan
-from harness.stress.records import FoundFile, SettledFile
+from harness.stress.records import SettledFile
 
 __all__ = ["Kept"]
 
@@ -57,28 +57,28 @@ class Kept:
 
     def keep(self, order: int, one: Candidate) -> None:
         """Put a cause on disk, unless a simpler case of it is there already."""
-        found = FoundFile(order, one)
+        found = Found(order, one)
         known = self._known.get(one.id)
         if known is not None and known <= found.rank:
             return
         self.write_found(found)
         self._known[one.id] = found.rank
 
-    def write_found(self, found: FoundFile) -> None:
+    def write_found(self, found: Found) -> None:
         """Put a cause on disk."""
         name = f"{found.candidate.id}.{found.order}.json"
         write_atomically(self._found / name, msgspec.json.encode(found))
 
-    def found(self) -> dict[str, FoundFile]:
+    def found(self) -> dict[str, Found]:
         """Read the simplest case of each cause, by its id.
 
         Of several that are equally simple, the one of the first round: so it does not matter who
         found which, or when.
         """
-        best: dict[str, FoundFile] = {}
+        best: dict[str, Found] = {}
         for path in sorted(self._found.glob("*.json")):
             try:
-                one = msgspec.json.decode(path.read_bytes(), type=FoundFile)
+                one = msgspec.json.decode(path.read_bytes(), type=Found)
             except (OSError, msgspec.MsgspecError):
                 continue  # not one of ours: those are whole
             known = best.get(one.candidate.id)

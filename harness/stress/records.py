@@ -11,7 +11,6 @@ import msgspec
 
 from harness import __version__
 from harness.errors import UsageError
-from harness.finding import Candidate
 from harness.fingerprint import fingerprint
 from harness.oracle import RACED
 from harness.partial import Settled
@@ -24,7 +23,6 @@ __all__ = [
     "Breakdown",
     "Broken",
     "Cell",
-    "FoundFile",
     "RoundRecord",
     "RunHeader",
     "SettledFile",
@@ -114,18 +112,6 @@ class Tried:
     plain: list[int]
     chains: dict[int, list[int]]
     orders: dict[int, list[int]]
-
-
-class FoundFile(msgspec.Struct):
-    """A cause as it was found, not yet shrunk; on disk before its round is done."""
-
-    order: int
-    candidate: Candidate
-
-    @property
-    def rank(self) -> tuple[tuple[int, ...], int]:
-        """The lowest is shown."""
-        return self.candidate.weight, self.order
 
 
 class SettledFile(msgspec.Struct):

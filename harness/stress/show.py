@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import IO, Final
 from rich.text import Text
 
 from harness.render.lines import print_lines
-from harness.render.text import finding_lines
+from harness.render.text import finding_lines, wrapped
 from harness.stress.engine import Engine
 from harness.stress.plans import FEATURES
 from harness.stress.records import StressReport
@@ -176,5 +175,4 @@ def _closing(report: StressReport) -> Iterator[Text]:
 
 
 def _wrapped(text: str, style: str = "") -> Iterator[Text]:
-    for line in textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False):
-        yield Text(line, style)
+    return wrapped(text, "", "    ", style)
