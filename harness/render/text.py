@@ -31,7 +31,7 @@ from harness.render.words import (
 )
 from harness.report import FindingRecord, Report, Verdict
 
-__all__ = ["WIDTH", "as_text", "finding_lines", "print_report"]
+__all__ = ["WIDTH", "as_text", "finding_lines", "print_report", "wrapped"]
 
 WIDTH: Final = 80
 

@@ -29,7 +29,6 @@ _HEADS: Final = {
 }
 _FEATURE: Final = 16
 _CELL: Final = 7
-WIDTH: Final = 80
 
 
 def table(tally_or_report: Tally | StressReport, judged: list[str]) -> Iterator[Text]:
