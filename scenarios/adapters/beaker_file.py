@@ -2,7 +2,10 @@
 
 Package: Beaker 1.14.1. What it claims: "a web session and general caching library"; a cache, so
 ``durability`` is not claimed. Its managers take a flock around every access (``file_synchronizer``)
-so that several processes may share one directory.
+so that several processes may share one directory; in its own words (``container.py:47``, on
+NamespaceManager): managers of one name "share access to the same underlying datasource and will
+attempt to synchronize against a common mutex object. The scope of this sharing may be within a
+single process or across multiple processes", and a file's locks are files (``container.py:651``).
 
 Write protocol (``FileNamespaceManager.do_close`` and ``util.safe_write``; confirmed by strace)::
 

@@ -64,11 +64,18 @@ def judged(subject, names):
                 yield judge_race(subject, race, kill, BOUNDS, seed=0, claims=("isolation",))
 
 
-def test_beaker_keeps_what_its_locks_promise_to_several_processes():
-    """Its managers take a file's lock around every access; and it holds."""
+BEAKER = ["same key", "create and create", "different keys", "write and remove", "write and read"]
+
+
+@pytest.mark.parametrize("race", BEAKER)
+def test_beaker_keeps_what_its_locks_promise_to_several_processes(race):
+    """Managers of one name "will attempt to synchronize against a common mutex object", for files
+    "across multiple processes" (container.py:47): a flock around every access; and it holds."""
     pytest.importorskip("beaker")
     subject = load("scenarios.adapters.beaker_file:open_store")
-    for result in judged(subject, ["processes: different keys"]):
+    results = list(judged(subject, [f"processes: {race}"]))
+    assert len(results) == 1
+    for result in results:
         assert result.error is None
         assert result.candidates == []
         assert result.coverage["kill"].exhaustive
