@@ -28,6 +28,7 @@ _KINDS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 _LEFT_REAL: Final = frozenset({
     "harness", "importlib", "threading", "_thread",  # what the scheduler itself runs on
+    "multiprocessing",  # and what it is shared out with
     "_pytest", "execnet", "hypothesis", "pluggy", "pyfakefs", "pytest", "xdist",
 })  # fmt: skip
 
@@ -73,25 +74,17 @@ class ModuleLock:
     def __exit__(self, *_: object) -> None:
         self._own().release()
 
-    def _at_fork_reinit(self) -> None:
-        self._own()._at_fork_reinit()  # noqa: SLF001 - this is one
+    def __getattr__(self, name: str) -> Any:
+        # What else a lock has depends on the Python: _at_fork_reinit, _recursion_count, ...
+        return getattr(self._own(), name)
 
 
 class ModuleRLock(ModuleLock):
-    """The same, which its holder can take again; with what a Condition asks of one."""
+    """The same, which its holder can take again; a Condition asks one for more."""
 
     __slots__ = ()
 
     again = True
-
-    def _is_owned(self) -> bool:
-        return self._own()._is_owned()  # type: ignore[no-any-return]  # noqa: SLF001 - as above
-
-    def _release_save(self) -> Any:
-        return self._own()._release_save()  # noqa: SLF001 - as above
-
-    def _acquire_restore(self, state: Any) -> None:
-        self._own()._acquire_restore(state)  # noqa: SLF001 - as above
 
 
 def module_lock(make: Callable[[], Any]) -> Any:

@@ -61,6 +61,13 @@ def test_without_a_subject_the_reference_is_checked(command):
     assert run.json["subject"] == "harness.reference.subjects:hardened"
 
 
+def test_workers_say_the_same_in_a_process_that_has_started_none_before(process):
+    # pytest itself has imported much that the command has not, and only meets when it is under way.
+    alone, shared = (process("check", BROKEN, *QUICK, "--json", "-n", n).json for n in ("1", "2"))
+    assert alone["findings"] == shared["findings"]
+    assert alone["verdicts"] == shared["verdicts"]
+
+
 def test_the_report_is_plain_and_80_columns_wide_in_a_pipe(process):
     run = process("check", BROKEN, *QUICK)
     assert run.code == 1
