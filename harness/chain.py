@@ -261,10 +261,11 @@ class Chain:
                         break
                     lived.did.append((doing, begun, len(recorder.records), True))
                     in_flight = None
-                    raised = isinstance(answer, Raised)
                     if isinstance(answer, Raised) and lived.refused is None:
                         lived.refused = answer.type
-                    values.done(operation, certain=not raised)
+                    if operation.kind == "delete" and answer is MISSING:
+                        continue  # it has seen an absence, and promises nothing about it
+                    values.done(operation, certain=not isinstance(answer, Raised))
         except Killed:
             pass
         if isinstance(session, Raised) and lived.refused is None and not hooks.killed:

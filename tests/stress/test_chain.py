@@ -102,6 +102,23 @@ def test_what_a_killed_process_wrote_is_there_and_what_the_power_took_is_not():
             assert (values["a"] == b"one") is not cut
 
 
+def test_a_delete_that_finds_no_key_promises_nothing():
+    """The one before it raised: it took the name away, and its sync failed."""
+    subject = load("scenarios.zoo.no_directory_sync:fixed")
+    from harness.ops import Workload, delete, write  # noqa: PLC0415
+
+    workload = Workload("x", (delete("a"), delete("a")), (write("a", b"one"),))
+    with rerouted(), quiet():
+        chain = chain_of(subject, workload, MODELS["posix"], seed=0)
+        lived = chain.live(Life(fault="fsync #2: EIO, once"))
+        assert lived.refused == "OSError"
+        explorer, states = chain.states()
+        chain.cut(explorer, max(states, key=lambda state: len(explorer.lost(state))))
+        observation = chain.look()
+        assert observation.first.values["a"] == b"one"
+        assert list(chain.broken(observation)) == []
+
+
 TWINS = [f"scenarios.zoo.{bug.name}:fixed" for bug in all_bugs(4)] + [f"{RARE}:fixed"]
 SOME = [
     "harness.reference.subjects:hardened",
