@@ -173,7 +173,9 @@ class Gate:
         if fault is not None:
             depth = replace(depth, only=(fault,), compound=max(depth.compound, _COMPOUND_DRAWN))
         result = run_unit(plan.loaded, workload, models, guarantees, depth, seed=plan.seed)
-        for name, part in (*result.coverage.items(), *result.injected.items()):
+        # A fault alone says nothing of crashes, which other scenarios count under each profile.
+        crashed = {} if place in INJECTED else result.coverage
+        for name, part in (*crashed.items(), *result.injected.items()):
             if fault is not None:
                 part.fired = {}  # a drawn fault may miss: others hit
             self._coverage.setdefault(name, Coverage()).add(part)
