@@ -19,7 +19,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple
 
 from harness.diagnose import Site
-from harness.examine import Examination
+from harness.examination import Examination
 from harness.explore import CrashState
 from harness.finding import Candidate, state_of
 from harness.halves import in_part, pieces

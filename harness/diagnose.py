@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from harness.examine import Examination, Sighting
+from harness.examination import Examination
 from harness.explore import CrashState, Explorer, Torn
 from harness.oracle import Violation
 from harness.persistence.effects import Data, Size
 from harness.script import format_call
+from harness.sightings import Sighting
 from harness.source import located, ordinal, statement
 from harness.trace import Call, Fdatasync, Frame, Fsync, Record, Write
 

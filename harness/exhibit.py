@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 from harness.chainscene import chained
+from harness.cut_after_kill import after_kill
 from harness.diagnose import Sites
 from harness.errors import BaselineError, HarnessError
-from harness.examine import Examination, after_kill
+from harness.examination import Examination
 from harness.explore import Explorer
 from harness.fates import fates_of, sites_of, step_of
 from harness.finding import Crash, Reproduction, load_reproduction, state_of

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from harness.coverage import Coverage
 from harness.diagnose import site_at, site_of
-from harness.examine import Coverage
 from harness.failing import FailureJudge
 from harness.fault_after_kill import AfterKill
 from harness.faults import AnyFault, Full, Seen, faults_of

@@ -13,11 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from harness.examine import history_until
 from harness.explore import Explorer
 from harness.fault_hooks import FaultHooks
 from harness.faults import AnyFault, Fault, Seen, faults_of
-from harness.history import Recording
+from harness.history import Recording, history_until
 from harness.live import Faulted, run_after_kill
 from harness.persistence import Model, constrain
 from harness.power_cuts import Broken, PowerCuts

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
 
+from harness.coverage import Coverage
 from harness.disk import Machine, Process
-from harness.examine import Coverage
 from harness.explore import CrashState, Explorer
 from harness.fault_hooks import FaultHooks
 from harness.faults import AnyFault, Full, faults_of

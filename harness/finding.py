@@ -15,12 +15,12 @@ import msgspec
 
 from harness.diagnose import Diagnosis, Site
 from harness.errors import UsageError
-from harness.examine import Sighting
 from harness.explore import CrashState, Explorer, Torn
 from harness.ops import Operation, Workload
 from harness.oracle import SEVERITIES, Severity
 from harness.persistence import PROFILES
 from harness.report import OperationRecord
+from harness.sightings import Sighting
 from harness.trace import Record, dump_line
 
 __all__ = [

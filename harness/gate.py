@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from harness.examine import Coverage
+from harness.coverage import Coverage
 from harness.finding import Candidate
 from harness.history import record
 from harness.intercept import rerouted

@@ -9,10 +9,11 @@ where the line writes over bytes that still count, for then the half has destroy
 from __future__ import annotations
 
 from harness.diagnose import Site, Sites
-from harness.examine import Examination, Sighting, Sightings
+from harness.examination import Examination
 from harness.explore import CrashState
 from harness.history import Recording
 from harness.persistence import Constraints
+from harness.sightings import Sighting, Sightings
 from harness.trace import Create, Truncate, Write, is_call
 
 __all__ = ["HalfSeen", "in_part", "overwrites", "pieces"]

@@ -30,7 +30,7 @@ from harness.subjects import MISSING, Outcome, Session, Subject, message_of
 from harness.trace import Frame, Record
 from harness.watch import watched
 
-__all__ = ["DIRECTORY", "Event", "Recording", "record"]
+__all__ = ["DIRECTORY", "Event", "Recording", "history_until", "record"]
 
 DIRECTORY = f"{Machine.MOUNT}/{STORE}"
 """What every subject is opened with."""
@@ -86,6 +86,17 @@ class Recording:
     def effects(self) -> Effects:
         """The trace cut into effects."""
         return derive(self.records, self.base)
+
+
+def history_until(events: list[Event], calls: int) -> list[Event]:
+    """Keep the history up to a kill; what was in flight then is uncertain for ever."""
+    kept = []
+    for event in events:
+        if event.returned <= calls:
+            kept.append(event)
+        elif event.invoked < calls:
+            kept.append(Event(event.number, event.operation, event.invoked, calls, certain=False))
+    return kept
 
 
 def record(subject: Subject, workload: Workload, *, seed: int = 0) -> Recording:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from harness.coverage import Coverage
 from harness.diagnose import site_at
 from harness.errors import SimulationError
-from harness.examine import Coverage
 from harness.failing_calls import fail_calls, fail_calls_again
 from harness.fault_in_recovery import RecoveryFaults, Struck
 from harness.finding import Candidate, Reproduction, crash_of, image_hash, merge, trace_hash

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from harness.examine import Coverage
+from harness.coverage import Coverage
 from harness.finding import Candidate
 from harness.report import Fix
 from harness.unit import UnitResult

@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 from harness.chain import chain_again
 from harness.chainshrink import chain_near
+from harness.cut_after_kill import after_kill
 from harness.errors import BaselineError, HarnessError, UsageError
-from harness.examine import Examination, after_kill
+from harness.examination import Examination
 from harness.finding import Candidate, Reproduction, image_hash, state_of, trace_hash
 from harness.history import record
 from harness.injecting import inject_again

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+from harness.coverage import Coverage
 from harness.errors import BaselineError
-from harness.examine import Coverage
 from harness.intercept import rerouted
 from harness.meter import Meter, Standing
 from harness.ops import Workload

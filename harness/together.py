@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from harness.diagnose import Diagnosis, Site, diagnose
 from harness.edits import Change, edited
 from harness.errors import HarnessError
-from harness.examine import Sighting
 from harness.history import Recording
 from harness.proposals import About, syncs
+from harness.sightings import Sighting
 
 __all__ = ["Company", "Judged", "in_company"]
 

@@ -12,18 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from harness.aftermath import NESTED_BUDGET
+from harness.coverage import Coverage
+from harness.cut_after_kill import after_kill, budget_of_kill
 from harness.diagnose import Site
 from harness.edits import Change, edited
-from harness.examine import (
-    Coverage,
-    Examination,
-    Sighting,
-    Sightings,
-    after_kill,
-    budget_of_kill,
-    examine,
-    walk,
-)
+from harness.examination import Examination
+from harness.examine import examine, walk
 from harness.explore import CrashState, Explorer
 from harness.halves import HalfSeen
 from harness.history import Event, Recording
@@ -31,6 +25,7 @@ from harness.meter import Meter
 from harness.ops import Operation
 from harness.persistence import Model, constrain, derive
 from harness.recovery import Prober
+from harness.sightings import Sighting, Sightings
 from harness.together import Judged
 from harness.trace import is_call
 

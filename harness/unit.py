@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness import __version__
+from harness.coverage import Coverage
 from harness.diagnose import diagnose
 from harness.errors import SimulationError
-from harness.examine import Coverage, Sightings, examine
+from harness.examine import examine
 from harness.finding import Candidate, candidate, merge
 from harness.history import record
 from harness.injected import Amount
@@ -25,6 +26,7 @@ from harness.oracle import INJECTED, RACED, place_of
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
+from harness.sightings import Sightings
 from harness.subjects import Subject
 
 __all__ = ["Depth", "UnitResult", "merge", "run_unit"]

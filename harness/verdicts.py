@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.examine import Coverage
+from harness.coverage import Coverage
 from harness.oracle import INJECTED, RACED, place_of
 from harness.report import (
     FindingRecord,

@@ -32,7 +32,11 @@ ORDER = [
     *("live", "syncfail", "power_cuts", "failing", "rot", "repeating", "hygiene", "given"),
     *("schedule",),
     *(
+        "coverage",
         "aftermath",
+        "examination",
+        "sightings",
+        "cut_after_kill",
         "examine",
         "diagnose",
         "report",

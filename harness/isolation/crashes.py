@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from harness.examine import Examination
+from harness.examination import Examination
 from harness.explore import CrashState
 from harness.isolation.judging import name_of
 from harness.isolation.runs import Run

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from harness.examine import Coverage, Sighting, Sightings
+from harness.coverage import Coverage
 from harness.explore import CrashState
 from harness.finding import Candidate, merge
 from harness.history import Recording
@@ -29,6 +29,7 @@ from harness.persistence import Model
 from harness.recovery import Prober
 from harness.reuse import Asked, Trie
 from harness.schedule import Schedule
+from harness.sightings import Sighting, Sightings
 from harness.subjects import Outcome, Raised
 from harness.trace import Close, Fdatasync, Fsync, Record
 

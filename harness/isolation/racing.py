@@ -22,8 +22,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from harness.coverage import Coverage
 from harness.errors import BaselineError, SimulationError
-from harness.examine import Coverage
 from harness.finding import Candidate, merge
 from harness.history import Recording, record
 from harness.image import Image

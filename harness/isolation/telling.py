@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from harness import __version__
 from harness.diagnose import diagnose
-from harness.examine import Sighting
 from harness.explore import CrashState
 from harness.finding import (
     TURNS_COUNTED,
@@ -27,6 +26,7 @@ from harness.isolation.runs import Failing, Run, Step
 from harness.linear import Done
 from harness.oracle import Violation
 from harness.report import OperationRecord
+from harness.sightings import Sighting
 from harness.subjects import Subject
 
 __all__ = ["crash_candidate", "race_candidate", "recovery_candidate", "timeline"]

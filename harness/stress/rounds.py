@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
+from harness.coverage import Coverage
 from harness.errors import BaselineError, SimulationError
-from harness.examine import Coverage
 from harness.finding import Candidate
 from harness.history import Recording, record
 from harness.intercept import rerouted

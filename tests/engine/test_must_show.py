@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.examine import Examination
+from harness.examination import Examination
 from harness.explore import Explorer
 from harness.history import record
 from harness.intercept import rerouted

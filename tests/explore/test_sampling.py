@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from harness.examine import _kills
+from harness.cut_after_kill import kills_of
 from harness.explore import Explorer
 from harness.persistence import PROFILES, constrain, derive, profile
 from harness.trace import Create, Fsync, Rename, Write
@@ -89,7 +89,6 @@ def test_a_seed_fixes_the_sample_and_another_gives_another():
 PROGRAM = """
 import sys, zlib
 sys.path.insert(0, sys.argv[1])
-from harness.examine import _kills
 from harness.explore import Explorer
 from harness.persistence import constrain, derive, profile
 from harness.trace import Create, Write
@@ -156,8 +155,8 @@ def test_a_state_without_later_calls_is_one_the_model_allows():
 
 
 def test_of_a_long_trace_the_kills_are_its_ends_and_an_even_spread():
-    assert list(_kills(5)) == [1, 2, 3, 4, 5]
-    chosen = list(_kills(30_000))
+    assert list(kills_of(5)) == [1, 2, 3, 4, 5]
+    chosen = list(kills_of(30_000))
     assert chosen == sorted(set(chosen))
     assert (len(chosen), chosen[:3], chosen[-2:]) == (64, [1, 2, 3], [29_999, 30_000])
     assert max(b - a for a, b in pairwise(chosen)) < 2 * 30_000 / 48

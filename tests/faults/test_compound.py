@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.examine import Coverage
+from harness.coverage import Coverage
 from harness.finding import load_reproduction
 from harness.history import record
 from harness.injected import Amount

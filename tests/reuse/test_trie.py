@@ -7,7 +7,7 @@ from stores import random_subject
 
 from harness.aftermath import NESTED_BUDGET, aftermath
 from harness.disk import Machine
-from harness.examine import Examination
+from harness.examination import Examination
 from harness.explore import Explorer
 from harness.history import DIRECTORY, record
 from harness.image import FILE, Image, from_tree

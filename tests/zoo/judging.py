@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from harness.cut_after_kill import after_kill
 from harness.diagnose import _Case, _NestedCase
-from harness.examine import Examination, Sighting, after_kill
+from harness.examination import Examination
 from harness.finding import state_of
 from harness.history import record
 from harness.oracle import Violation
 from harness.persistence import PROFILES
 from harness.recovery import Prober, follow_values
+from harness.sightings import Sighting
 from harness.subjects import load
 
 
