@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from harness.diagnose import Site, site_at
 from harness.edits import Change, dropped, edited
 from harness.examine import examine
+from harness.guarantees import INJECTED
 from harness.history import Recording, record
 from harness.intercept import rerouted
-from harness.oracle import INJECTED
 from harness.plan import Plan
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xdist.scheduler import LoadScopeScheduling
 
-from harness.oracle import INJECTED, RACED
+from harness.guarantees import INJECTED, RACED
 
 if TYPE_CHECKING:
     import pytest

@@ -29,18 +29,20 @@ from harness.explore import CrashState, Explorer
 from harness.fault_hooks import FaultHooks
 from harness.faults import AnyFault, Full, Seen, parse
 from harness.finding import Life, Reproduction, state_of, trace_hash
+from harness.guarantees import Severity
 from harness.history import DIRECTORY, record
 from harness.image import Image
 from harness.intercept import active
 from harness.live import CALLS_MAX, attempt, perform_on
 from harness.ops import Operation, Workload
-from harness.oracle import Judge, Severity, Violation, reads, severity_of, show
+from harness.oracle import Judge
 from harness.persistence import Model, constrain, derive
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.recovery import RESTART, Observation, Prober, follow_values
 from harness.subjects import MISSING, Outcome, Raised, Session, Subject
 from harness.trace import Frame, Record, Write
+from harness.violation import Violation, reads, severity_of, show
 from harness.watch import watched
 
 __all__ = [

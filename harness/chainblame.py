@@ -15,9 +15,9 @@ from harness.chain import Lived, chain_of, is_effective, trace_of, walk
 from harness.diagnose import Site, site_of
 from harness.finding import Candidate, Crash, Life, Reproduction, operations_of, trace_hash
 from harness.ops import Workload
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.subjects import Subject
+from harness.violation import Violation
 
 __all__ = ["blamed"]
 

@@ -23,11 +23,11 @@ from harness.finding import Candidate, Crash, Life, Reproduction, crash_of, stat
 from harness.intercept import rerouted
 from harness.meter import Meter
 from harness.ops import Workload
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.smallest import fewer, simpler_workloads, smallest
 from harness.subjects import Subject
+from harness.violation import Violation
 
 __all__ = ["ChainShrinking", "chain_near", "shrink_chain"]
 

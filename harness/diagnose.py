@@ -15,12 +15,12 @@ from typing import Literal, TypeAlias
 
 from harness.examination import Examination
 from harness.explore import CrashState, Explorer, Torn
-from harness.oracle import Violation
 from harness.persistence.effects import Data, Size
 from harness.script import format_call
 from harness.sightings import Sighting
 from harness.source import located, ordinal, statement
 from harness.trace import Call, Fdatasync, Frame, Fsync, Record, Write
+from harness.violation import Violation
 
 __all__ = ["Diagnosis", "Site", "Sites", "diagnose", "located", "site_at", "site_of", "with_needs"]
 

@@ -13,11 +13,13 @@ from harness.aftermath import NESTED_BUDGET, Aftermath, aftermath
 from harness.explore import CrashState, Explorer, Shortcuts
 from harness.history import Event, Recording
 from harness.image import Image
-from harness.oracle import Judge, Segment, Violation
+from harness.moments import Segment
+from harness.oracle import Judge
 from harness.persistence import Constraints, Model, constrain, derive
 from harness.recovery import Observation, Prober, Reading
 from harness.reuse import Asked, Trie, translated
 from harness.trace import Record
+from harness.violation import Violation
 
 __all__ = ["Examination"]
 

@@ -22,10 +22,12 @@ from collections.abc import Iterator
 
 from harness.history import Event, Recording
 from harness.live import Faulted
-from harness.oracle import Judge, Segment, Violation, show
+from harness.moments import Segment
+from harness.oracle import Judge
 from harness.persistence import Model
 from harness.power_cuts import Broken, Case, PowerCuts, Readings, case
 from harness.subjects import MISSING, Outcome, Raised
+from harness.violation import Violation, show
 
 __all__ = ["FailureJudge"]
 

@@ -25,9 +25,9 @@ from harness.image import Image
 from harness.injected import Amount, injected_candidate
 from harness.live import Faulted, images_of, run_faulted, seen_in
 from harness.meter import Meter
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.power_cuts import Broken
+from harness.violation import Violation
 
 __all__ = ["TELLING", "fail_calls", "fail_calls_again"]
 

@@ -22,12 +22,14 @@ from harness.disk import Machine, Process
 from harness.explore import CrashState, Explorer
 from harness.fault_hooks import FaultHooks
 from harness.faults import AnyFault, Full, faults_of
+from harness.guarantees import Severity
 from harness.history import DIRECTORY, Recording
 from harness.image import BootSource
 from harness.intercept import active
 from harness.live import CALLS_MAX, attempt
 from harness.meter import Meter
-from harness.oracle import Judge, Segment, Severity, Violation, reads, severity_of, show
+from harness.moments import Segment
+from harness.oracle import Judge
 from harness.persistence import Model, constrain
 from harness.quiet import bury
 from harness.record import Recorder
@@ -35,6 +37,7 @@ from harness.recovery import RESTART, follow_values
 from harness.reuse import Asked, Trie
 from harness.subjects import MISSING, Outcome, Raised, Session
 from harness.trace import Frame
+from harness.violation import Violation, reads, severity_of, show
 from harness.watch import watched
 
 __all__ = ["FaultedRecovery", "RecoveryFaults", "Struck"]

@@ -16,8 +16,8 @@ import msgspec
 from harness.diagnose import Diagnosis, Site
 from harness.errors import UsageError
 from harness.explore import CrashState, Explorer, Torn
+from harness.guarantees import SEVERITIES, Severity
 from harness.ops import Operation, Workload
-from harness.oracle import SEVERITIES, Severity
 from harness.persistence import PROFILES
 from harness.report import OperationRecord
 from harness.sightings import Sighting

@@ -11,13 +11,13 @@ from typing import Final
 
 from harness.coverage import Coverage
 from harness.finding import Candidate
+from harness.guarantees import INJECTED, RACED, place_of
 from harness.history import record
 from harness.intercept import rerouted
 from harness.isolation.races import Race
 from harness.isolation.racing import HELD
 from harness.meeting import Meeting
 from harness.ops import Workload
-from harness.oracle import INJECTED, RACED, place_of
 from harness.plan import Plan
 from harness.quiet import quiet
 from harness.report import FindingRecord, Verdict

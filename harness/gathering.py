@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from harness import __version__
-from harness.oracle import SEVERITIES
+from harness.guarantees import SEVERITIES
 from harness.plan import Plan
 from harness.report import SCHEMA, FindingRecord, Report, Stats, Verdict
 

@@ -31,7 +31,6 @@ from harness.disk.calls import CALLS
 from harness.errors import UsageError
 from harness.faults import Fault, Full, faults_of, parse
 from harness.history import Recording
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.repeating import (
     Amounts,
@@ -45,6 +44,7 @@ from harness.repeating import (
     strikes,
 )
 from harness.trace import Frame
+from harness.violation import Violation
 
 __all__ = [
     "DESCRIPTORS",

@@ -11,7 +11,7 @@ from harness.finding import Candidate, Crash, Reproduction, operations_of
 from harness.given import Given, give
 from harness.history import Recording
 from harness.ops import Workload
-from harness.oracle import Violation
+from harness.violation import Violation
 
 __all__ = ["Amount", "injected_candidate"]
 

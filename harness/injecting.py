@@ -18,14 +18,15 @@ from harness.failing_calls import fail_calls, fail_calls_again
 from harness.fault_in_recovery import RecoveryFaults, Struck
 from harness.finding import Candidate, Reproduction, crash_of, image_hash, merge, trace_hash
 from harness.given import cut_text, give
+from harness.guarantees import INJECTED
 from harness.history import Recording
 from harness.hygiene import judge_repeated, parse_repeated, repetitions
 from harness.injected import Amount, injected_candidate
 from harness.meter import Meter
-from harness.oracle import INJECTED, Violation
 from harness.persistence import Model
 from harness.repeating import operations_of_run
 from harness.rot import damages, judge_damage, parse_damage, reader_of, stored
+from harness.violation import Violation
 
 __all__ = ["Injected", "inject", "inject_again", "inject_in_recovery"]
 

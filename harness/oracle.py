@@ -15,103 +15,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
+from harness.guarantees import Severity
 from harness.history import Event
 from harness.moments import KeyHistory, Segment, Version, segments_of
 from harness.recovery import Observation, Reading
 from harness.subjects import MISSING, Outcome, Raised
+from harness.violation import Violation, reads, severity_of, show
 
-__all__ = [
-    "GUARANTEES",
-    "INJECTED",
-    "RACED",
-    "SEVERITIES",
-    "Judge",
-    "Segment",
-    "Severity",
-    "Violation",
-    "place_of",
-    "reads",
-    "severity_of",
-    "show",
-]
+__all__ = ["Judge"]
 
-Severity: TypeAlias = Literal["silent-corruption", "data-loss", "unavailable", "false-ack", "leak"]
-
-SEVERITIES: Final[tuple[Severity, ...]] = (
-    "silent-corruption",
-    "data-loss",
-    "unavailable",
-    "false-ack",
-    "leak",
-)
-"""Worst first."""
-
-GUARANTEES: Final = {
-    "atomicity": "after a crash each key reads as before or after the interrupted operation",
-    "durability": "what was acknowledged (or synced, where the store declares it) survives",
-    "recovery": "after any crash the store opens, lists, and accepts writes that last; recovering "
-    "twice, or crashing while recovering, changes nothing",
-    "listing": "list names exactly the keys that can be read",
-    "integrity": "with stored bytes damaged, a read returns a value written under that key, or "
-    "raises, or says that there is none",
-    "clean-failure": "when a system call fails the operation raises or really took full effect, "
-    "and the store works on without a restart",
-    "isolation": "concurrent writers, threads and processes, are linearizable per key, with "
-    "crashes in it durably so; nobody fails or waits for ever",
-    "hygiene": "crashes and failures leave a bounded number of stray files and no open descriptor",
-}
-"""Those this version judges, each with its promise in a line."""
-
-
-INJECTED: Final = ("clean-failure", "integrity", "hygiene")
-"""Those of them that are about other faults than crashes; what a filesystem may lose hardly matters
-to them, so they are judged once for all profiles."""
-
-
-RACED: Final = "isolation"
-"""The one that is about several writers: judged by races, apart from the others."""
-
-
-def place_of(guarantee: str, profile: str) -> str:
-    """Name what is judged together: coverage and errors are kept by it.
-
-    A profile for what crashes show, the guarantee where the filesystem hardly matters, and both
-    for races, which have crashes in them but other workloads.
-    """
-    if guarantee == RACED:
-        return f"{RACED}/{profile}"
-    return guarantee if guarantee in INJECTED else profile
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A broken guarantee in one crash state.
-
-    Attributes:
-        guarantee: Which.
-        kind: How, in a word that means the same for every store: violations of one kind with one
-            culprit are one finding.
-        severity: How bad.
-        key: The key, where it is about one.
-        observed: What was seen, in words.
-        allowed: What would have been allowed, in words.
-        position: A crash at this position shows it.
-        destroyed_by: Number of the operation in flight that destroyed what was there, if so.
-        concerns: Number of the operation whose work is missing or torn.
-    """
-
-    guarantee: str
-    kind: str
-    severity: Severity
-    key: str | None
-    observed: str
-    allowed: tuple[str, ...]
-    position: int
-    destroyed_by: int | None = None
-    concerns: int | None = None
+_TELLING_MIN: Final = 4
+"""Bytes from which on a value equal to another key's is no coincidence."""
 
 
 class Judge:
@@ -476,35 +392,3 @@ def _older(one: Outcome, value: Outcome, versions: list[Outcome]) -> bool:
 
 def _newest(value: Outcome, versions: list[Outcome]) -> int:
     return len(versions) - 1 - versions[::-1].index(value)
-
-
-def severity_of(outcome: Outcome) -> Severity:
-    """Say how bad it is to read this where something else was to be read."""
-    if isinstance(outcome, Raised):
-        return "unavailable"
-    return "data-loss" if outcome is MISSING else "silent-corruption"
-
-
-_TELLING_MIN: Final = 4
-"""Bytes from which on a value equal to another key's is no coincidence."""
-
-_SHOWN_MAX: Final = 40
-
-
-def show(outcome: Outcome) -> str:
-    """Word an outcome for a person, on one line."""
-    if isinstance(outcome, Raised):
-        return f"raises {outcome}"
-    if outcome is MISSING:
-        return "absent"
-    assert isinstance(outcome, bytes)
-    if outcome and not outcome.strip(b"\0"):
-        return f"{len(outcome)} zero bytes"
-    if len(outcome) <= _SHOWN_MAX:
-        return repr(outcome)
-    return f"{outcome[:16]!r}...{outcome[-8:]!r} ({len(outcome)} bytes)"
-
-
-def reads(outcome: Outcome, verb: str = "reads") -> str:
-    """Word what a call gave with its verb: it reads, or returns, a value, or it raises."""
-    return show(outcome) if isinstance(outcome, Raised) else f"{verb} {show(outcome)}"

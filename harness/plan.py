@@ -17,9 +17,9 @@ from harness import __version__
 from harness.errors import UsageError
 from harness.fingerprint import fingerprint
 from harness.given import give
+from harness.guarantees import GUARANTEES, RACED
 from harness.isolation.races import Race, compose_race, standing_races, with_operations
 from harness.ops import Operation, Workload, write
-from harness.oracle import GUARANTEES, RACED
 from harness.partial import Header
 from harness.persistence import PROFILES, Model, profile
 from harness.shards import cost_of, divided

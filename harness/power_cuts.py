@@ -22,15 +22,18 @@ from typing import Final
 import msgspec
 
 from harness.explore import CrashState, Explorer, ImageKey
+from harness.guarantees import Severity
 from harness.history import Event, Recording
 from harness.image import Image
 from harness.live import Faulted, read_back, run_sound
-from harness.oracle import Judge, Segment, Severity, Violation, reads, severity_of, show
+from harness.moments import Segment
+from harness.oracle import Judge
 from harness.persistence import Model, constrain, derive
 from harness.recovery import Reading
 from harness.subjects import Outcome
 from harness.syncfail import dropped
 from harness.trace import Close, Fdatasync, Fsync, Record, Write
+from harness.violation import Violation, reads, severity_of, show
 
 __all__ = ["Broken", "Case", "PowerCuts", "Readings", "case"]
 

@@ -15,12 +15,12 @@ from harness.history import record
 from harness.injecting import inject_again
 from harness.intercept import rerouted
 from harness.isolation.again import race_again, race_in
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
+from harness.violation import Violation
 
 __all__ = ["ReplayResult", "replay", "replay_times"]
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from harness.errors import UsageError
-from harness.oracle import Severity
+from harness.guarantees import Severity
 
 __all__ = [
     "SCHEMA",

@@ -25,10 +25,11 @@ from harness.errors import Hung, UsageError
 from harness.history import Recording
 from harness.image import ROOT, Image
 from harness.live import images_of, read_back
-from harness.oracle import Judge, Violation, show
+from harness.oracle import Judge
 from harness.record import Recorder
 from harness.subjects import MISSING, Outcome, Raised
 from harness.trace import Frame
+from harness.violation import Violation, show
 
 __all__ = [
     "Damage",

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from harness.coverage import Coverage
 from harness.errors import BaselineError
+from harness.guarantees import GUARANTEES, SEVERITIES, Severity, place_of
 from harness.intercept import rerouted
 from harness.meter import Meter, Standing
 from harness.ops import Workload
-from harness.oracle import GUARANTEES, SEVERITIES, Severity, place_of
 from harness.partial import Header, Partial, Settled, Stopped
 from harness.plan import REFERENCE, Effort, Plan
 from harness.pool import Death, Pool

@@ -12,9 +12,9 @@ from harness.accepting import accepting
 from harness.chainshrink import shrink_chain
 from harness.finding import Candidate
 from harness.fix import prove
+from harness.guarantees import GUARANTEES, SEVERITIES
 from harness.isolation.shortest import shorten
 from harness.meter import Meter
-from harness.oracle import GUARANTEES, SEVERITIES
 from harness.partial import Settled
 from harness.plan import Plan
 from harness.replay import replay_times

@@ -12,9 +12,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.finding import Candidate
+from harness.guarantees import INJECTED
 from harness.meter import Meter
 from harness.ops import Workload
-from harness.oracle import INJECTED
 from harness.persistence import Model
 from harness.smallest import simpler_workloads, smallest
 from harness.subjects import Subject

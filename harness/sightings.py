@@ -11,7 +11,7 @@ from typing import Final
 
 from harness.examination import Examination
 from harness.explore import CrashState
-from harness.oracle import Violation
+from harness.violation import Violation
 
 __all__ = ["Sighting", "Sightings"]
 

@@ -14,6 +14,7 @@ from harness.diagnose import diagnose
 from harness.errors import SimulationError
 from harness.examine import examine
 from harness.finding import Candidate, candidate, merge
+from harness.guarantees import INJECTED, RACED, place_of
 from harness.history import record
 from harness.injected import Amount
 from harness.injecting import inject, inject_in_recovery
@@ -22,7 +23,6 @@ from harness.isolation.races import Race, is_drawn
 from harness.isolation.racing import HELD, Bounds, judge_race, of_drawn
 from harness.meter import Meter
 from harness.ops import Workload
-from harness.oracle import INJECTED, RACED, place_of
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.coverage import Coverage
-from harness.oracle import INJECTED, RACED, place_of
+from harness.guarantees import INJECTED, RACED, place_of
 from harness.report import (
     FindingRecord,
     Verdict,

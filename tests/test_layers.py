@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = [
-    *("errors", "trace", "image", "ops", "pool"),
+    *("errors", "guarantees", "trace", "image", "ops", "pool"),
     *("disk", "intercept"),
     *("faults", "fault_hooks", "record", "givers", "source", "script"),
     *("persistence", "explore", "meter", "statelist"),
@@ -24,6 +24,7 @@ ORDER = [
         "reuse",
         "recovery",
         "moments",
+        "violation",
         "oracle",
         "linear",
         "workloads",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from harness import config
-from harness.oracle import GUARANTEES
+from harness.guarantees import GUARANTEES
 from harness.persistence import PROFILES
 from scenarios.adapters import ADAPTERS
 

@@ -15,15 +15,15 @@ from harness.cli.advice import advice
 from harness.cli.ci import announce
 from harness.cli.keeping import Keeping
 from harness.cli.loading import find_subject
-from harness.cli.options import SEVERITIES, debug_option, json_option
+from harness.cli.options import debug_option, json_option
 from harness.cli.places import report_directories
 from harness.cli.progress import shown
 from harness.cli.streams import emit, emit_json, say, side_output_on_stderr
 from harness.errors import BaselineError, UsageError
+from harness.guarantees import SEVERITIES
 
 if TYPE_CHECKING:
     from harness.config import Config
-    from harness.oracle import Severity
     from harness.plan import Effort, Plan
     from harness.report import Report
     from harness.runner import Outcome
@@ -177,7 +177,7 @@ def check(
             codes.append(result.exit_code)
             continue
         outcome = _where_written(result, place)
-        codes.append(keeping.exit_code(outcome, cast("Severity | None", fail_on)))
+        codes.append(keeping.exit_code(outcome, fail_on))
         reports.append(outcome.report)
         _write(plan, outcome, place)
         if not as_json:

@@ -13,7 +13,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.baseline import Baseline
     from harness.config import Config
-    from harness.oracle import Severity
+    from harness.guarantees import Severity
     from harness.report import Report
     from harness.runner import Outcome
 

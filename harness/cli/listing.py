@@ -12,6 +12,7 @@ import click
 
 from harness.cli.options import debug_option, json_option
 from harness.cli.streams import emit, emit_json
+from harness.guarantees import GUARANTEES
 
 __all__ = ["listing"]
 
@@ -115,8 +116,6 @@ def _profiles(*, as_json: bool) -> None:
 
 
 def _guarantees() -> list[dict[str, object]]:
-    from harness.oracle import GUARANTEES  # noqa: PLC0415 - slow to import
-
     return [
         {"name": name, "text": text, "judged": name in GUARANTEES}
         for name, text in GUARANTEES.items()

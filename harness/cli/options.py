@@ -7,15 +7,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
-__all__ = ["DEBUG", "SEVERITIES", "debug_option", "json_option"]
+__all__ = ["DEBUG", "debug_option", "json_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEBUG: Final = "harness.debug"
 """Where a context keeps whether tracebacks are wanted."""
-
-SEVERITIES: Final = ("silent-corruption", "data-loss", "unavailable", "false-ack", "leak")
-"""As in `harness.oracle`, which is too heavy to import for ``--help``; a test compares them."""
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001

@@ -18,12 +18,12 @@ from harness.isolation.racing import HELD, prepared, violations_of
 from harness.isolation.runs import Failing, Run
 from harness.isolation.staging import run_race
 from harness.ops import Operation
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.recovery import Prober
 from harness.report import OperationRecord
 from harness.schedule import Schedule
 from harness.subjects import Subject
+from harness.violation import Violation
 
 __all__ = ["Again", "race_again", "race_in"]
 

@@ -24,8 +24,8 @@ from typing import Final
 from harness.diagnose import Site, site_at
 from harness.isolation.runs import LATER, Run, Step
 from harness.linear import Done
-from harness.oracle import Violation
 from harness.subjects import Raised
+from harness.violation import Violation
 
 __all__ = ["LEFT_BEHIND", "Blame", "blame", "turns"]
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 from harness.examination import Examination
 from harness.explore import CrashState
+from harness.guarantees import Severity
 from harness.isolation.judging import name_of
 from harness.isolation.runs import Run
 from harness.linear import Act, Done, acts_of, final_values
-from harness.oracle import Severity, Violation, severity_of, show
 from harness.recovery import Observation, Reading
 from harness.subjects import MISSING, Outcome, Raised
+from harness.violation import Violation, severity_of, show
 
 __all__ = ["Moment", "RacedExamination"]
 

@@ -24,7 +24,6 @@ from harness.isolation.staging import Stage, run_race
 from harness.isolation.telling import crash_candidate, recovery_candidate
 from harness.linear import acts_of, linearize
 from harness.ops import read
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.recovery import Prober
 from harness.reuse import Asked, Trie
@@ -32,6 +31,7 @@ from harness.schedule import Schedule
 from harness.sightings import Sighting, Sightings
 from harness.subjects import Outcome, Raised
 from harness.trace import Close, Fdatasync, Fsync, Record
+from harness.violation import Violation
 
 __all__ = [
     "CutResult",

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from harness.guarantees import Severity
 from harness.isolation.runs import LATER
 from harness.linear import PRESENT, Broken, Done, Seen, explain, keys_of
-from harness.oracle import Severity, Violation, show
 from harness.subjects import MISSING, Outcome, Raised
+from harness.violation import Violation, show
 
 __all__ = ["judge_history", "name_of", "wording"]
 

@@ -25,6 +25,7 @@ from typing import Final
 from harness.coverage import Coverage
 from harness.errors import BaselineError, SimulationError
 from harness.finding import Candidate, merge
+from harness.guarantees import RACED
 from harness.history import Recording, record
 from harness.image import Image
 from harness.isolation.blame import Blame
@@ -36,11 +37,11 @@ from harness.isolation.runs import Failing, Run
 from harness.isolation.staging import Stage, calls_that_can_fail, run_race
 from harness.isolation.telling import race_candidate
 from harness.ops import Workload
-from harness.oracle import RACED, Violation
 from harness.persistence import Model
 from harness.schedule import Run as Turns
 from harness.schedule import Schedule
 from harness.subjects import Raised, Subject
+from harness.violation import Violation
 
 __all__ = [
     "HELD",

@@ -22,12 +22,12 @@ from harness.isolation.racing import lock_left, prepared, violations_of
 from harness.isolation.runs import Run
 from harness.isolation.staging import Stage
 from harness.isolation.telling import race_candidate
-from harness.oracle import Violation
 from harness.persistence import Model
 from harness.schedule import PCT, Follow, Kill, Policy, Schedule, Uniform
 from harness.schedule import Run as Turns
 from harness.schedule.policy import Choice, Moment
 from harness.subjects import Subject
+from harness.violation import Violation
 from harness.workloads import SeededChooser
 
 __all__ = ["Sampled", "sample_race"]

@@ -24,10 +24,10 @@ from harness.isolation.judging import name_of
 from harness.isolation.races import Race
 from harness.isolation.runs import Failing, Run, Step
 from harness.linear import Done
-from harness.oracle import Violation
 from harness.report import OperationRecord
 from harness.sightings import Sighting
 from harness.subjects import Subject
+from harness.violation import Violation
 
 __all__ = ["crash_candidate", "race_candidate", "recovery_candidate", "timeline"]
 

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from harness.oracle import GUARANTEES
+from harness.guarantees import GUARANTEES
 from harness.render.words import fault_words, fix_words, needs_words, operations, seen_words
 from harness.report import FindingRecord, Report
 from harness.scene import Exhibit, Step

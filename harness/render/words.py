@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from harness.guarantees import INJECTED, RACED
 from harness.ops import Operation
-from harness.oracle import INJECTED, RACED
 from harness.report import SINGLE_WRITER, FindingRecord, OperationRecord, Report, Verdict
 
 __all__ = [

@@ -12,7 +12,7 @@ import msgspec
 from harness import __version__
 from harness.errors import UsageError
 from harness.fingerprint import fingerprint
-from harness.oracle import RACED
+from harness.guarantees import RACED
 from harness.partial import Settled
 from harness.plan import Plan, drawn_from, switches
 from harness.report import FindingRecord

@@ -9,9 +9,9 @@ from itertools import pairwise
 from harness.coverage import Coverage
 from harness.errors import BaselineError, SimulationError
 from harness.finding import Candidate
+from harness.guarantees import INJECTED, RACED
 from harness.history import Recording, record
 from harness.intercept import rerouted
-from harness.oracle import INJECTED, RACED
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.stress.chains import draw_chains

@@ -22,11 +22,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.examine import examine
+from harness.guarantees import GUARANTEES, INJECTED
 from harness.history import record
 from harness.image import from_tree
 from harness.intercept import rerouted
 from harness.ops import Workload, write
-from harness.oracle import GUARANTEES, INJECTED
 from harness.persistence import profile
 from harness.quiet import quiet
 from harness.recovery import Prober

@@ -4,8 +4,9 @@ import pytest
 
 from harness.history import Event
 from harness.image import EMPTY
+from harness.moments import Segment
 from harness.ops import Operation, delete, write
-from harness.oracle import Judge, Segment
+from harness.oracle import Judge
 from harness.recovery import FollowUp, Observation, Reading
 from harness.subjects import MISSING, Raised
 

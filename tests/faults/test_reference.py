@@ -7,12 +7,12 @@ import os
 
 import pytest
 
+from harness.guarantees import INJECTED
 from harness.history import record
 from harness.injected import Amount
 from harness.injecting import inject
 from harness.intercept import rerouted
 from harness.ops import Workload, write
-from harness.oracle import INJECTED
 from harness.persistence import PROFILES
 from harness.quiet import quiet
 from harness.runner import Plan, check

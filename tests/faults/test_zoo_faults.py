@@ -10,10 +10,10 @@ import pytest
 
 from harness.faults import parse
 from harness.finding import load_reproduction
+from harness.guarantees import INJECTED
 from harness.history import record
 from harness.intercept import rerouted
 from harness.live import run_faulted
-from harness.oracle import INJECTED
 from harness.persistence import PROFILES
 from harness.quiet import quiet
 from harness.rot import parse_damage, reader_of, stored

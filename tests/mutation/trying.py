@@ -21,11 +21,11 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import BaselineError, HarnessError
+from harness.guarantees import GUARANTEES
 from harness.history import record
 from harness.intercept import rerouted
 from harness.isolation.races import standing_races
 from harness.ops import Workload, delete, write
-from harness.oracle import GUARANTEES
 from harness.persistence import PROFILES as PROFILES_BY_NAME
 from harness.subjects import load
 from harness.unit import Depth, run_unit

@@ -1,8 +1,8 @@
 """Chains of faults as a stress run draws them, without the run."""
 
+from harness.guarantees import GUARANTEES
 from harness.history import record
 from harness.intercept import rerouted
-from harness.oracle import GUARANTEES
 from harness.persistence import PROFILES, profile
 from harness.quiet import quiet
 from harness.stress.chains import draw_chains

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from stressing import report_of, run, stress
 
-from harness.oracle import GUARANTEES
+from harness.guarantees import GUARANTEES
 from harness.persistence import PROFILES
 from harness.stress.corpus import cover, load_corpus
 from harness.stress.plans import Step, Traits, draw_round, dump_plan, honest, plan_id, portable

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UsageError
-from harness.oracle import GUARANTEES
+from harness.guarantees import GUARANTEES
 from harness.persistence import PROFILES
 from harness.stress.plans import (
     FEATURES,

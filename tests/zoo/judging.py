@@ -7,11 +7,11 @@ from harness.diagnose import _Case, _NestedCase
 from harness.examination import Examination
 from harness.finding import state_of
 from harness.history import record
-from harness.oracle import Violation
 from harness.persistence import PROFILES
 from harness.recovery import Prober, follow_values
 from harness.sightings import Sighting
 from harness.subjects import load
+from harness.violation import Violation
 
 
 def again(found):
