@@ -35,6 +35,9 @@ _BELOW: Final = tuple(
         "isolation/staging.py",
         "chain.py",
         "schedule/engine.py",
+        "schedule/relay.py",
+        "schedule/polling.py",
+        "schedule/transcript.py",
         "schedule/writer.py",
         "schedule/locks.py",
     )

@@ -355,7 +355,7 @@ class Notes(Hooks):
         self._calls += 1
         if self._calls != failing.call:
             return None
-        self.struck = writer.index, len(writer.engine.steps)
+        self.struck = writer.index, len(writer.engine.transcript.steps)
         if self.steps:
             self.steps[-1].struck = True
         code = errno.EIO if call in ("fsync", "fdatasync", "close") else errno.ENOSPC

@@ -152,25 +152,23 @@ def run_policy(
         run.processes(copies)
     engine.run(carriers)
     bury()
-    if isinstance(engine.failure, HarnessError | SimulationError):
-        raise engine.failure
-    if engine.failure is not None:
-        raise engine.failure
+    if engine.relay.failure is not None:
+        raise engine.relay.failure
     machine.hooks = None
     found = Interleaving(
         workload,
-        engine.taken,
+        engine.transcript.schedule,
         base if isinstance(base, Image) else None,
         seed,
         recorder.records,
-        engine.steps,
+        engine.transcript.steps,
         run.events,
         None if look is not None else machine.image(),
         engine.stuck,
         tuple(engine.killed),
         crashed=engine.crashed,
         complete=not engine.abandoned,
-        pressed=engine.pressed,
+        pressed=engine.transcript.pressed,
     )
     if look is not None and found.complete and found.stuck is None and not found.crashed:
         with watched():
@@ -283,7 +281,7 @@ class _Run:
             len(self.events),
             writer.index,
             operation,
-            len(engine.steps),
+            len(engine.transcript.steps),
             len(engine.recorder.records),
         )
         self.events.append(event)
@@ -292,7 +290,7 @@ class _Run:
             raise Killed(f"{writer.name} is dead")  # whatever the store made of that
         event.answer = answer
         event.certain = not isinstance(answer, Raised)
-        event.returned = len(engine.steps)
+        event.returned = len(engine.transcript.steps)
         event.returned_records = len(engine.recorder.records)
         event.held = tuple(sorted(writer.process.fds))
         engine.progressed()
