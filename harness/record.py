@@ -32,7 +32,7 @@ _BELOW: Final = tuple(
         "rot.py",
         "hygiene.py",
         "repeating.py",
-        "isolation/staging.py",
+        "isolation/notes.py",
         "chain.py",
         "schedule/engine.py",
         "schedule/relay.py",

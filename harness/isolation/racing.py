@@ -32,9 +32,10 @@ from harness.isolation.blame import Blame
 from harness.isolation.crashing import CutResult, cut_power
 from harness.isolation.holding import Holding, blamed
 from harness.isolation.judging import judge_history
+from harness.isolation.notes import calls_that_can_fail
 from harness.isolation.races import Race
 from harness.isolation.runs import Failing, Run
-from harness.isolation.staging import Stage, calls_that_can_fail, run_race
+from harness.isolation.staging import Stage, run_race
 from harness.isolation.telling import race_candidate
 from harness.ops import Workload
 from harness.persistence import Model
