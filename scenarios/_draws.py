@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from harness.gate import Gate
 from harness.intercept import rerouted
+from harness.isolation.drawn_races import races
 from harness.isolation.races import Race
-from harness.isolation.strategies import races
 from harness.ops import Workload
 from harness.quiet import quiet
 from harness.strategies import Drawn, workloads
