@@ -448,8 +448,15 @@ def trace_of(chain: Chain) -> list[Record]:
     return [one for lived in chain.lived for one in lived.records]
 
 
-def describe(lives: Sequence[Life]) -> str:
-    """Say in a line what a chain does; lives are counted from 1."""
+def describe(lives: Sequence[Life], calls: Sequence[int]) -> str:
+    """Say in a line what a chain does; lives are counted from 1.
+
+    Args:
+        lives: The chain.
+        calls: For each life, how many calls of its own trace it came to; empty where they were not
+            counted. A trace has no reads, and `Life.kill` counts them: it is no number of anything
+            that a person is shown.
+    """
     parts = []
     for number, life in enumerate(lives, 1):
         text = [f"process {number}"]
@@ -460,9 +467,15 @@ def describe(lives: Sequence[Life]) -> str:
         done = ", ".join(str(op) for op in operations_in(life, None))
         if done:
             text.append(f"does {done}")
-        text.append("ends" if life.kill is None else f"is killed before its call {life.kill}")
+        text.append("ends" if life.kill is None else _killed(calls[number - 1 : number]))
         if life.cut is not None:
             losses = len(life.cut.lost) + (life.cut.torn is not None)
             text.append(f"and the power goes ({losses} effect{'s' * (losses != 1)} lost)")
         parts.append(" ".join(text))
     return "; ".join(parts)
+
+
+def _killed(calls: Sequence[int]) -> str:
+    if not calls:
+        return "is killed"
+    return f"is killed after its call {calls[0]}" if calls[0] else "is killed before its first call"

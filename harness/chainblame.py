@@ -82,6 +82,7 @@ def blamed(
         after=len(chain.lived[-1].records),
         workload=workload.name,
         profiles=dict.fromkeys(names, 1),
+        lived=tuple(len(one.records) for one in chain.lived),
     )
 
 

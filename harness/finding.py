@@ -217,6 +217,7 @@ class Candidate:
         unmended: What was tried, where no change of syncs and order mends it.
         accepted: The line of the recovery that is the last to tell half of a write from the whole,
             and takes it for the whole.
+        lived: Of a chain, how many calls of its own trace each life has come to.
     """
 
     guarantee: str
@@ -244,6 +245,7 @@ class Candidate:
     edit: str = ""
     unmended: Unmended | None = None
     accepted: Site | None = None
+    lived: tuple[int, ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:

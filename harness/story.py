@@ -42,7 +42,7 @@ def finding_record(
             "operation": found.operation,
         }
     if reproduction.chain is not None:
-        fault = {"kind": CHAIN, "fault": describe(reproduction.chain)}
+        fault = {"kind": CHAIN, "fault": describe(reproduction.chain, found.lived)}
     if reproduction.race is not None:
         fault = race_fault(reproduction.race)
     return FindingRecord(

@@ -1,5 +1,6 @@
 """Chains of faults: a bug that takes two crashes and a full disk, and no alarm without one."""
 
+import re
 from functools import cache
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from chained import chained
 from stressing import FULL, RARE
 
-from harness.chain import chain_of, walk
+from harness.chain import chain_of, describe, walk
 from harness.chainshrink import shrink_chain
 from harness.exhibit import exhibit
 from harness.finding import Life, load_reproduction
@@ -82,6 +83,35 @@ def test_a_chain_is_shown_life_by_life():
     lost = sorted(part for act in shown.acts for step in act.steps for part in step.lost)
     assert lost == sorted(part for life in lives if life.cut for _, part in life.cut.lost)
     assert shown.disk
+
+
+def test_the_call_that_a_process_is_killed_after_is_the_last_that_is_shown_of_it():
+    subject, one = load(f"{RARE}:broken"), rare()
+    finding = finding_record(one, [one.reproduction.profile], "10/10", None)
+    acts = exhibit(subject, one.reproduction, finding, MODELS).acts
+    lives = one.reproduction.chain
+    killed = [act for act, life in zip(acts, lives, strict=True) if life.kill is not None]
+    assert killed
+    told = re.findall(r"process (\d+)[^;]* is killed after its call (\d+)", finding.fault["fault"])
+    assert told == [
+        (act.title.split(",")[0].split()[1], str(act.steps[-1].number)) for act in killed
+    ]
+    assert told != [(number, str(lives[int(number) - 1].kill - 1)) for number, _ in told]  # reads
+
+
+def test_a_chain_in_words():
+    lives = [
+        Life(kill=9),
+        Life(room="disk: full at 8192 bytes", kill=3),
+        Life(fault="fsync #1: EIO, once"),
+    ]
+    assert describe(lives, (4, 0, 7)) == (
+        "process 1 is killed after its call 4; "
+        "process 2 with the disk full at 8192 bytes is killed before its first call; "
+        "process 3 with fsync #1: EIO, once ends"
+    )
+    # Kept by a run from before those calls were counted.
+    assert describe(lives[:1], ()) == "process 1 is killed"
 
 
 def test_what_a_killed_process_wrote_is_there_and_what_the_power_took_is_not():
