@@ -34,6 +34,9 @@ _COLLECT_LEAST: Final = 16
 _GARBAGE_BYTES: Final = 1 << 25
 """File contents that may wait in garbage for the next collection, about."""
 
+_WHOLE_EVERY: Final = 64
+"""Runs between two collections that look through all there is, which under pytest is much."""
+
 _COPIES: Final = 8
 """Copies of what a store holds that one run leaves behind: read, encoded, written, and on disk."""
 
@@ -54,6 +57,7 @@ class _Graveyard:
     def __init__(self) -> None:
         self.waiting = 0
         self.every = _COLLECT_EVERY
+        self.runs = 0
         self._process: Process | None = None
 
     @property
@@ -62,6 +66,14 @@ class _Graveyard:
             self._process = Machine().process()
             self._process.kill()
         return self._process
+
+    def sweep(self, *, whole: bool) -> None:
+        """Collect what has died outside of runs: what is young, and now and then everything.
+
+        What is left out does no harm in the run: it is frozen with what lives.
+        """
+        gc.collect(2 if whole or self.runs % _WHOLE_EVERY == 0 else 1)
+        self.runs += 1
 
     def collect(self) -> None:
         self.waiting = 0
@@ -103,11 +115,11 @@ def quiet(stored_bytes: int = 0) -> Iterator[None]:
         if not isinstance(problem.exc_value, Killed):
             hook(problem)
 
-    gc.collect()
+    fitting = _GARBAGE_BYTES // max(_COPIES * stored_bytes, 1)
+    _graveyard.sweep(whole=fitting <= _COLLECT_LEAST)
     gc.disable()
     # What is there already is not looked through again at each collection.
     gc.freeze()
-    fitting = _GARBAGE_BYTES // max(_COPIES * stored_bytes, 1)
     _graveyard.every = min(max(fitting, _COLLECT_LEAST), _COLLECT_EVERY)
     sys.unraisablehook = unraisable
     try:

@@ -9,7 +9,7 @@ from harness.runner import Plan, check
 from scenarios.adapters import ADAPTERS
 
 FULL = os.environ.get("HARNESS_FULL") == "1"
-SOME = ("atomicwrites_files", "dbm_dumb", "simplekv_filesystem")
+SOME = ("atomicwrites_files", "simplekv_filesystem")
 
 
 @pytest.mark.parametrize("name", ADAPTERS if FULL else SOME)

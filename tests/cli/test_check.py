@@ -16,7 +16,10 @@ from harness.report import schema
 
 BROKEN = "scenarios.zoo.no_directory_sync:broken"
 FIXED = "scenarios.zoo.no_directory_sync:fixed"
-QUICK = ("--quick", "--profile", "kill", "--profile", "ordered")
+MODELS = ("--quick", "--profile", "kill", "--profile", "ordered")
+# Of the guarantees that the store breaks and holds; races, the dearest, are left out here.
+QUICK = (*MODELS, "--guarantee", "atomicity", "--guarantee", "durability")
+PLAIN = ("--guarantee", "recovery")
 
 NOISY = """
 import os, sys, logging
@@ -34,7 +37,7 @@ def open_store(directory):
 
 
 def test_a_store_that_conforms_exits_0(command, tmp_path):
-    run = command("check", FIXED, "--quick", "--profile", "kill")
+    run = command("check", FIXED, "--quick", "--profile", "kill", *PLAIN)
     assert run.code == 0
     assert run.err == ""
     assert run.out.endswith("conforms: every verdict held\n")
@@ -54,14 +57,14 @@ def test_a_store_that_does_not_exits_1_and_names_the_line(command, tmp_path):
 
 
 def test_without_a_subject_the_reference_is_checked(command):
-    run = command("check", "--quick", "--profile", "kill", "--json")
+    run = command("check", "--quick", "--profile", "kill", *PLAIN, "--json")
     assert run.code == 0
     assert run.json["subject"] == "harness.reference.subjects:hardened"
 
 
 def test_workers_say_the_same_in_a_process_that_has_started_none_before(process):
     # pytest itself has imported much that the command has not, and only meets when it is under way.
-    alone, shared = (process("check", BROKEN, *QUICK, "--json", "-n", n).json for n in ("1", "2"))
+    alone, shared = (process("check", BROKEN, *MODELS, "--json", "-n", n).json for n in ("1", "2"))
     assert alone["findings"] == shared["findings"]
     assert alone["verdicts"] == shared["verdicts"]
 
@@ -115,7 +118,7 @@ def test_fail_on_lets_less_severe_findings_pass(command):
 
 
 def test_options_reach_the_plan(command):
-    run = command("check", FIXED, *QUICK, "--guarantee", "listing", "--seed", "7", "--json")
+    run = command("check", FIXED, *MODELS, "--guarantee", "listing", "--seed", "7", "--json")
     assert run.json["seed"] == 7
     assert [(v["guarantee"], v["profile"]) for v in run.json["verdicts"]] == [
         ("listing", "kill"),

@@ -138,6 +138,7 @@ def test_options_win_over_the_file(command, project):
     assert {(v["guarantee"], v["profile"]) for v in run.json["verdicts"]} == {("listing", "kill")}
 
 
+DURABLE = ("--quick", "--guarantee", "durability", "--guarantee", "atomicity")
 OWN = """
 [tool.harness]
 profile = ["our-nas"]
@@ -148,7 +149,7 @@ names = "journal"
 
 def test_a_profile_of_one_s_own_is_checked_listed_and_explored(command, project, tmp_path):
     project(OWN)
-    run = command("check", "scenarios.zoo.no_directory_sync:broken", "--quick", "--json")
+    run = command("check", "scenarios.zoo.no_directory_sync:broken", *DURABLE, "--json")
     assert run.code == 1
     assert {verdict["profile"] for verdict in run.json["verdicts"]} == {"our-nas"}
     assert "our-nas" in command("list", "profiles").out
@@ -160,7 +161,7 @@ def test_a_profile_of_one_s_own_is_checked_listed_and_explored(command, project,
 def test_a_profile_of_one_s_own_is_there_in_workers_and_replays_too(process, project):
     project(OWN)
     run = process(
-        *("check", "scenarios.zoo.no_directory_sync:broken", "--quick", "--json"),
+        *("check", "scenarios.zoo.no_directory_sync:broken", *DURABLE, "--json"),
         *("-n", "2", "--report", "out"),
     )
     assert run.code == 1, run.err

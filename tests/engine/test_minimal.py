@@ -91,7 +91,7 @@ def test_of_a_fault_rot_or_repetition(name):
         assert same.weight >= found.weight
 
 
-@pytest.mark.parametrize("name", RACES if FULL else RACES[:2])
+@pytest.mark.parametrize("name", RACES if FULL else RACES[:1])
 def test_of_a_race(name):
     plan = planned(name)
     search = Shortening(plan.loaded, MODELS, Meter())
@@ -109,7 +109,8 @@ def drawn(name):
         return next(one for one in found if one.guarantee == "recovery")
 
 
-@pytest.mark.parametrize("name", list(CHAINS) if FULL else list(CHAINS)[:1])
+@pytest.mark.skipif(not FULL, reason="a chain has many steps to try: HARNESS_FULL=1")
+@pytest.mark.parametrize("name", CHAINS)
 def test_of_a_chain(name):
     subject, first = load(f"scenarios.zoo.{name}:broken"), drawn(name)
     found = shrink_chain(subject, dataclasses.replace(first), MODELS)

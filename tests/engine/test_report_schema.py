@@ -12,7 +12,8 @@ from harness.runner import Plan, check
 
 @cache
 def report(subject):
-    plan = Plan(subject=subject, profiles=("ordered", "posix"), effort="quick")
+    guarantees = ("atomicity", "durability", "integrity", "hygiene")
+    plan = Plan(subject, ("ordered", "posix"), guarantees, "quick")
     return json.loads(dump(check(plan).report))
 
 
