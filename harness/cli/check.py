@@ -15,7 +15,14 @@ from harness.cli.advice import advice
 from harness.cli.ci import announce
 from harness.cli.keeping import Keeping
 from harness.cli.loading import find_subject
-from harness.cli.options import debug_option, json_option
+from harness.cli.options import (
+    debug_option,
+    guarantee_option,
+    json_option,
+    profile_option,
+    seed_option,
+    shard_option,
+)
 from harness.cli.places import report_directories
 from harness.cli.progress import shown
 from harness.cli.streams import emit, emit_json, say, side_output_on_stderr
@@ -54,20 +61,8 @@ workers_option = click.option(
 
 @click.command()
 @click.argument("subject", required=False)
-@click.option(
-    "--profile",
-    "profiles",
-    metavar="P",
-    multiple=True,
-    help="Persistence model; repeat for several. Default: all.",
-)
-@click.option(
-    "--guarantee",
-    "guarantees",
-    metavar="G",
-    multiple=True,
-    help="Guarantee to judge; repeat for several. Default: those the subject claims.",
-)
+@profile_option
+@guarantee_option
 @click.option(
     "--fault",
     "faults",
@@ -77,9 +72,9 @@ workers_option = click.option(
 )
 @click.option("--quick", is_flag=True, help="The standing workloads only.")
 @click.option("--thorough", is_flag=True, help="Many drawn workloads, deeper exploration.")
-@click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
+@seed_option
 @workers_option
-@click.option("--shard", metavar="K/N", help="Do the K-th of N parts; join them with merge.")
+@shard_option
 @click.option(
     "--budget",
     type=click.FloatRange(min=0, min_open=True),

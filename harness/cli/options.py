@@ -7,7 +7,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
-__all__ = ["DEBUG", "debug_option", "json_option"]
+__all__ = [
+    "DEBUG",
+    "debug_option",
+    "guarantee_option",
+    "json_option",
+    "profile_option",
+    "seed_option",
+    "shard_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,3 +46,30 @@ def json_option(command: F) -> F:
     return click.option(
         "--json", "as_json", is_flag=True, help="JSON on stdout, and nothing else there."
     )(command)
+
+
+profile_option = click.option(
+    "--profile",
+    "profiles",
+    metavar="P",
+    multiple=True,
+    help="Persistence model; repeat for several. Default: all.",
+)
+"""``--profile``, as the argument ``profiles``."""
+
+guarantee_option = click.option(
+    "--guarantee",
+    "guarantees",
+    metavar="G",
+    multiple=True,
+    help="Guarantee to judge; repeat for several. Default: those the subject claims.",
+)
+"""``--guarantee``, as the argument ``guarantees``."""
+
+seed_option = click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
+"""``--seed``."""
+
+shard_option = click.option(
+    "--shard", metavar="K/N", help="Do the K-th of N parts; join them with merge."
+)
+"""``--shard``, as it is given."""

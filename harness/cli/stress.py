@@ -15,7 +15,14 @@ import click
 
 from harness.cli.check import workers_option
 from harness.cli.loading import find_subject
-from harness.cli.options import debug_option, json_option
+from harness.cli.options import (
+    debug_option,
+    guarantee_option,
+    json_option,
+    profile_option,
+    seed_option,
+    shard_option,
+)
 from harness.cli.streams import emit, emit_json, say, side_output_on_stderr
 from harness.errors import UsageError
 
@@ -55,7 +62,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option("--rounds", type=click.IntRange(min=1), metavar="N", help="How many rounds.")
 @workers_option
-@click.option("--seed", type=int, metavar="N", help="Of every draw. Default: 0.")
+@seed_option
 @click.option(
     "--corpus",
     type=click.Path(path_type=Path),
@@ -69,9 +76,9 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str | No
     metavar="DIR",
     help="Where the run is kept; the same again resumes it. Default: below .harness/stress.",
 )
-@click.option("--shard", metavar="K/N", help="Do the K-th of N parts; join them with merge.")
-@click.option("--profile", "profiles", metavar="P", multiple=True, help="As for check.")
-@click.option("--guarantee", "guarantees", metavar="G", multiple=True, help="As for check.")
+@shard_option
+@profile_option
+@guarantee_option
 @click.option("--round", "number", type=click.IntRange(min=0), metavar="K", help="Only this round.")
 @click.option(
     "--plan",
