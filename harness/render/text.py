@@ -210,12 +210,23 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     rows = coverage(verdicts)
     shared = len(rows) == len({key[0] for key in rows})
     width = max([len("profile"), *(len(key[0]) for key in rows)]) + 1
-    yield Text(f"{'profile':<{width}}{'workloads':>9}{'faults':>9}{'states':>9}  coverage", "bold")
-    for (profile, workloads, faults, states, much), guarantees in rows.items():
-        line = f"{profile:<{width}}{workloads:>9,}{faults:>9,}{states:>9,}  {much}"
-        yield Text(line if shared else f"{line}: {', '.join(guarantees)}")
+    numbers = [tuple(map(_grouped, key[1:4])) for key in rows]
+    columns = [max(9, *(len(one) + 2 for one in column)) for column in zip(*numbers, strict=True)]
+
+    def line(name: str, counts: Iterable[str]) -> str:
+        return f"{name:<{width}}" + "".join(map(str.rjust, counts, columns)) + "  "
+
+    yield Text(line("profile", ("workloads", "faults", "states")) + "coverage", "bold")
+    for (key, guarantees), counts in zip(rows.items(), numbers, strict=True):
+        lead, much = line(key[0], counts), key[4]
+        said = much if shared else f"{much}: {', '.join(guarantees)}"
+        yield from wrapped(said, lead, " " * len(lead))
     for names, bound in bounds(verdicts):
         yield from wrapped(f"{names}: {bound}", "", "    ")
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
 
 
 # -- the end ---------------------------------------------------------------------------------------
