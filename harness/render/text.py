@@ -211,12 +211,16 @@ def _coverage(verdicts: list[Verdict]) -> Iterator[Text]:
     shared = len(rows) == len({key[0] for key in rows})
     width = max([len("profile"), *(len(key[0]) for key in rows)]) + 1
     numbers = [tuple(map(_grouped, key[1:4])) for key in rows]
-    columns = [max(9, *(len(one) + 2 for one in column)) for column in zip(*numbers, strict=True)]
+    heads = ("workloads", "faults", "states")
+    columns = [
+        max(len(head), 8, *(len(one) + 2 for one in column))
+        for head, *column in zip(heads, *numbers, strict=True)
+    ]
 
     def line(name: str, counts: Iterable[str]) -> str:
         return f"{name:<{width}}" + "".join(map(str.rjust, counts, columns)) + "  "
 
-    yield Text(line("profile", ("workloads", "faults", "states")) + "coverage", "bold")
+    yield Text(line("profile", heads) + "coverage", "bold")
     for (key, guarantees), counts in zip(rows.items(), numbers, strict=True):
         lead, much = line(key[0], counts), key[4]
         said = much if shared else f"{much}: {', '.join(guarantees)}"
