@@ -124,6 +124,8 @@ def record(subject: Subject, workload: Workload, *, seed: int = 0) -> Recording:
             run.perform_all(workload.operations)
             run.close()
         records, events = list(recorder.records), list(run.events)
+        if machine.temporary:
+            machine.unmodelled.add("temporary")
         unmodelled = tuple(UNMODELLED[what] for what in sorted(machine.unmodelled))
         run.verify(workload.keys)
     return Recording(

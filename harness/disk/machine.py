@@ -27,6 +27,8 @@ UNMODELLED: Final = {
     "direct": "no profile models O_DIRECT: it is judged like writing through the page cache",
     "mode": "no profile models chmod: after a crash a file has the mode it was made with",
     "owner": "no profile models chown: after a crash every file has the default owner",
+    "temporary": "no profile keeps what a store leaves in /tmp: it is gone after any crash, a kill "
+    "included, which on a real machine leaves it",
     "times": "no profile models utime: after a crash every file has the times of the restart",
     "xattr": "no profile models extended attributes: they are refused with ENOTSUP",
 }
@@ -49,8 +51,7 @@ class Machine:
         aliases: Real directories that stand for simulated ones: pairs of absolute paths without a
             slash at their end. The rerouting takes a path below the first as one below the second.
         escapes: What was stopped because it would have changed the real machine.
-        unmodelled: What was done on the main filesystem that no persistence model speaks of; keys
-            of `UNMODELLED`.
+        unmodelled: What was done that no persistence model speaks of; keys of `UNMODELLED`.
 
     Args:
         image: What the main filesystem holds at first; never changed.
@@ -114,6 +115,12 @@ class Machine:
             top.known = {MOUNT[1:]: self.main.root, TEMPORARY[1:]: temporary.root}
             self._top = top
         return top
+
+    @property
+    def temporary(self) -> list[str]:
+        """Names that are in /tmp now."""
+        found = None if self._top is None else self._top.find(TEMPORARY[1:])
+        return found.list() if isinstance(found, Directory) else []
 
     def above(self, directory: Directory) -> Directory:
         """Give what ``..`` is in a directory."""
