@@ -19,15 +19,14 @@ fault, about `clean-failure`. A single crash is the examination's business.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
 
-from harness.disk import Machine, Process, Verdict
+from harness.chainlife import LifeHooks, Lived, MayBe, Unlined
+from harness.disk import Machine
 from harness.errors import Killed
 from harness.explore import CrashState, Explorer
-from harness.fault_hooks import FaultHooks
-from harness.faults import AnyFault, Full, Seen, parse
+from harness.faults import Full, parse
 from harness.finding import Life, Reproduction, state_of, trace_hash
 from harness.guarantees import Severity
 from harness.history import DIRECTORY, record
@@ -40,14 +39,13 @@ from harness.persistence import Model, constrain, derive
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.recovery import RESTART, Observation, Prober, follow_values
-from harness.subjects import MISSING, Outcome, Raised, Session, Subject
-from harness.trace import Frame, Record, Write
+from harness.subjects import MISSING, Raised, Session, Subject
+from harness.trace import Record, Write
 from harness.violation import Violation, reads, severity_of, show
 from harness.watch import watched
 
 __all__ = [
     "Chain",
-    "Lived",
     "chain_again",
     "chain_of",
     "describe",
@@ -59,105 +57,6 @@ __all__ = [
 
 STATES_MAX: Final = 64
 """Crash states listed after one life, to choose one from."""
-
-
-class _Plain:
-    """Keeps records without asking which line made them."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def record(self, record: Record) -> None:
-        record.i = len(self.records) + 1
-        self.records.append(record)
-
-    def at(self) -> tuple[Frame, ...]:
-        return ()
-
-
-class _LifeHooks(FaultHooks):
-    """A failing call and a kill in one life.
-
-    Attributes:
-        changes: Number of the system call that made each record.
-        killed: Whether the kill struck.
-    """
-
-    def __init__(self, fault: AnyFault | None, recorder: object, kill: int | None) -> None:
-        super().__init__(fault, recorder)
-        self.changes: list[int] = []
-        self.killed = False
-        self._kill = kill
-
-    def before(self, process: Process, call: str, **details: object) -> Verdict | None:
-        if self._kill is not None and self.serial + 1 >= self._kill:
-            self.killed = True
-            process.kill()
-            raise Killed(f"process {process.number} was killed")
-        return super().before(process, call, **details)
-
-    def record(self, record: Record) -> None:
-        self.changes.append(self.serial)
-        super().record(record)
-
-
-@dataclass(slots=True)
-class Lived:
-    """What one life did.
-
-    Attributes:
-        calls: System calls it made.
-        changes: Number of the system call that made each of its records.
-        seen: Its calls, where it had no failing one.
-        fired: Whether its fault, or its full disk, struck.
-        killed: Whether it died before a call.
-        refused: Name of the error its first failing operation gave, if any.
-        records: What it changed on disk.
-        did: Each operation, opening first: how many records there were when it began and ended,
-            and whether it returned.
-    """
-
-    calls: int = 0
-    changes: list[int] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
-    fired: bool = False
-    killed: bool = False
-    refused: str | None = None
-    records: list[Record] = field(default_factory=list)
-    did: list[tuple[Operation, int, int, bool]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Values:
-    """The values that each key may read as."""
-
-    syncs: bool
-    may: dict[str, list[Outcome]]
-    last: dict[str, Outcome] = field(default_factory=dict)
-
-    def copy(self) -> _Values:
-        return _Values(
-            self.syncs, {key: list(values) for key, values in self.may.items()}, dict(self.last)
-        )
-
-    def done(self, operation: Operation, *, certain: bool) -> None:
-        key = operation.key
-        if operation.kind == "sync" and certain:
-            # What is durable now is what was written last, where that is known.
-            self.may |= {name: [value] for name, value in self.last.items()}
-        if operation.kind not in ("write", "delete") or key is None:
-            return
-        value: Outcome = operation.value if operation.kind == "write" else MISSING  # type: ignore[assignment]
-        if certain:
-            self.last[key] = value
-            if not self.syncs:
-                self.may[key] = []
-        else:
-            self.last.pop(key, None)
-        # A later life may write a key that the workload, once shrunk, has no more.
-        values = self.may.setdefault(key, [MISSING])
-        if value not in values:
-            values.append(value)
 
 
 class Chain:
@@ -200,7 +99,7 @@ class Chain:
         self._lines = lines
         self._base = self._image = base
         self._prober = prober
-        self._values = _Values(
+        self._values = MayBe(
             subject.sync is not None,
             {key: [initial.get(key, MISSING)] for key in workload.keys},
         )
@@ -226,11 +125,11 @@ class Chain:
         self.lived.append(lived)
         return lived
 
-    def _live(self, life: Life, values: _Values) -> tuple[Lived, Image]:
+    def _live(self, life: Life, values: MayBe) -> tuple[Lived, Image]:
         number, subject = len(self.lived), self.subject
-        recorder = Recorder(subject.files) if self._lines else _Plain()
+        recorder = Recorder(subject.files) if self._lines else Unlined()
         room = None if life.room is None else parse(life.room)
-        hooks = _LifeHooks(None if life.fault is None else parse(life.fault), recorder, life.kill)
+        hooks = LifeHooks(None if life.fault is None else parse(life.fault), recorder, life.kill)
         machine = Machine(
             self._image,
             # The first life is the recorded run; a restarted machine draws other names.

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from harness import __version__
-from harness.chain import Lived, chain_of, is_effective, trace_of, walk
+from harness.chain import chain_of, is_effective, trace_of, walk
+from harness.chainlife import Lived
 from harness.diagnose import Site, site_of
 from harness.finding import Candidate, Crash, Life, Reproduction, operations_of, trace_hash
 from harness.ops import Workload

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.chain import Chain, Lived, chain_of
+from harness.chain import Chain, chain_of
+from harness.chainlife import Lived
 from harness.diagnose import Sites
 from harness.explore import CrashState, Explorer
 from harness.fates import fates_of, step_of

@@ -51,6 +51,7 @@ ORDER = [
         "smallest",
         "isolation",
         "unit",
+        "chainlife",
         "chain",
         "chainblame",
         "chainshrink",
