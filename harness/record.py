@@ -34,6 +34,7 @@ _BELOW: Final = tuple(
         "repeating.py",
         "isolation/notes.py",
         "chain.py",
+        "chainlife.py",
         "schedule/engine.py",
         "schedule/relay.py",
         "schedule/polling.py",
