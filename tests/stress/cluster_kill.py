@@ -24,8 +24,10 @@ def main(subject, directory, rounds):
 
         def told(event):
             nonlocal done
-            done += event.kind == "done"
-            if done == 2 and pids:
+            if event is None or event.kind != "done":
+                return  # a moment has passed, or something was found
+            done += 1
+            if done == 2:
                 os.kill(pids.pop(), signal.SIGKILL)
 
         with pool:

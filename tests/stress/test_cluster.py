@@ -10,11 +10,10 @@ from stressing import FULL, ROOT, report_of, rounds_in, stress
 pytest.importorskip("distributed")
 
 RIGHT = "scenarios.zoo.rename_without_fsync:fixed"
-ROUNDS = 8
+ROUNDS = 8 if FULL else 4
 WORDS = ("--guarantee", "recovery", "--profile", "posix", "--rounds", ROUNDS)
 
 
-@pytest.mark.skipif(not FULL, reason="a cluster, a run and a comparison: HARNESS_FULL=1")
 def test_a_worker_that_is_killed_loses_nothing_and_counts_nothing_twice(tmp_path):
     stress(RIGHT, *WORDS, "--report", tmp_path / "here", code=0)
     there = tmp_path / "there"
