@@ -22,7 +22,7 @@ from harness.subjects import load
 from scenarios.zoo import all_bugs
 
 FULL = os.environ.get("HARNESS_FULL") == "1"
-SOME = ("lost_update", "locks_in_opposite_order", "lost_update_between_threads")
+SOME = ("lost_update", "locks_in_opposite_order")  # threads: see test_replaying
 BUGS = [
     bug
     for bug in all_bugs(5)
