@@ -4,6 +4,10 @@ The operation raises, or really took full effect, durable as promised. Afterward
 entirely old or entirely new, and old where the failure came before the new value could be seen;
 other keys read as before; a new process reads the same; and the store works without a restart.
 
+A store that declares `sync` promises less: what it acknowledged since the last sync or shutdown
+that returned may be gone after one that raised, and in a new process. Otherwise it reads what it
+wrote, as everywhere.
+
 Kinds of violation, each the same word for every store:
 
 - ``false-ack``: it returned, and the effect is not there, or would not survive a power cut;
@@ -23,9 +27,10 @@ from collections.abc import Iterator
 from harness.history import Event, Recording
 from harness.live import Faulted
 from harness.moments import Segment
+from harness.ops import Operation
 from harness.oracle import Judge
 from harness.persistence import Model
-from harness.power_cuts import Broken, Case, PowerCuts, Readings, case
+from harness.power_cuts import Broken, Case, PowerCuts, Readings, case, promised
 from harness.subjects import MISSING, Outcome, Raised
 from harness.violation import Violation, show
 
@@ -97,8 +102,10 @@ class FailureJudge:
     def _alive(self, run: Faulted) -> Iterator[Case]:
         """Judge what the store showed, the first thing first."""
         operation, answer = run.events[run.struck].operation, run.answer
-        judge, moment = self._judge(run.events[: run.struck + 1], syncs=False)
         raised = isinstance(answer, Raised)
+        # What was to be made to last may be what is left: nobody was told that it lasts.
+        unsaved = raised and operation.kind in ("sync", "close")
+        judge, moment = self._judge(run.events[: run.struck + 1], syncs=self._syncs and unsaved)
         if isinstance(answer, Raised) and answer.type in ("CallLimitExceeded", "Hung"):
             yield "hangs", "unavailable", operation.key, f"{operation} never returns", ("an error",)
         if operation.kind == "read" and operation.key is not None and not raised:
@@ -124,7 +131,7 @@ class FailureJudge:
         for key, value in follow.values.items():
             allowed = judge.acceptable(key, moment)
             if value not in allowed:
-                mine = done if key == operation.key else "not-clean"
+                mine = done if self._promised(operation, key) else "not-clean"
                 yield case(mine, key, value, allowed, "afterwards it ", acknowledged=not raised)
         yield from self._elsewhere(run, done, judge, moment)
         if follow.refused is not None:
@@ -148,8 +155,11 @@ class FailureJudge:
         for key, value in reading.values.items():
             if key not in follow.values:
                 continue
+            if self._syncs:
+                yield from self._unsynced(run, done, key, value)
+                continue
             allowed = judge.acceptable(key, moment)
-            if not self._syncs and value != follow.values[key]:
+            if value != follow.values[key]:
                 mine = done if key == operation.key else "not-clean"
                 told = f"this process reads {show(follow.values[key])}, a new one "
                 yield case(mine, key, value, allowed, told, acknowledged=done == "false-ack")
@@ -169,6 +179,16 @@ class FailureJudge:
                     told = "it failed before the new value could be seen, and yet it "
                     yield case("not-clean", mine_key, new, old, told)
 
+    def _unsynced(self, run: Faulted, done: str, key: str, value: Outcome) -> Iterator[Case]:
+        """Judge what a new process reads of a store that declares `sync`."""
+        operation = run.events[run.struck].operation
+        judge, moment = self._judge(run.events[: run.struck + 1], syncs=True)
+        allowed = judge.acceptable(key, moment)
+        if value not in allowed and self._cuts.reaches_kernel:
+            mine = done if self._promised(operation, key) else "not-clean"
+            told = "afterwards, in a new process, it "
+            yield case(mine, key, value, allowed, told, acknowledged=done == "false-ack")
+
     def _later(self, run: Faulted) -> Iterator[Case]:
         """Judge what was read in the end."""
         later = run.follow.later
@@ -178,15 +198,20 @@ class FailureJudge:
             return
         if later is None:
             return
-        judge, moment = self._judge(run.events, syncs=False)
+        # All of it was synced, and shut down cleanly.
+        judge, moment = self._judge(run.events, syncs=self._syncs)
         for key, value in later.items():
             allowed = judge.acceptable(key, moment)
             if value not in allowed:
                 yield case("unusable", key, value, allowed, "after a clean shutdown it ")
 
+    def _promised(self, operation: Operation, key: str) -> bool:
+        """Tell whether an operation that returns promises something of a key, to the living."""
+        return promised(operation, key) or (self._syncs and operation.kind == "close")
+
     def _judge(self, events: list[Event], *, syncs: bool) -> tuple[Judge, Segment]:
         """Make a judge of a history that has ended, and its last moment."""
-        judge = Judge(events, self._recording.initial, syncs=syncs)
+        judge = Judge(events, self._recording.initial, syncs=syncs, closes=True)
         return judge, Segment(0, 1 << 61, len(events), None)
 
 

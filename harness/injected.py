@@ -10,7 +10,7 @@ from harness.diagnose import Site
 from harness.finding import Candidate, Crash, Reproduction, operations_of
 from harness.given import Given, give
 from harness.history import Recording
-from harness.ops import Workload
+from harness.ops import SYNCED, Workload
 from harness.violation import Violation
 
 __all__ = ["Amount", "injected_candidate"]
@@ -19,7 +19,7 @@ _FEW: Final = 200
 _MANY: Final = 2000
 
 _FEW_WORKLOADS: Final = ("overwrite", "delete", "replay", "shrunk")
-"""Those that stand for all where there are to be few faults."""
+"""Those that stand for all where there are to be few faults; with syncs between, they do so too."""
 
 _SMALLEST: Final = "first-write"
 """Leaves so little that more damages of it are tried."""
@@ -73,7 +73,7 @@ class Amount:
         if self.only:
             return False
         if self.few:
-            return workload.name not in _FEW_WORKLOADS
+            return not _stands(workload)
         return drawn and not self.everything and _is_drawn(workload)
 
     def damages(self, workload: Workload, size: int) -> int:
@@ -92,7 +92,7 @@ class Amount:
         There are hundreds of faults, each with a trace of its own under each profile: a few
         workloads stand for all, and the others, where they are tried, get a share.
         """
-        if self.only or workload.name in _FEW_WORKLOADS:
+        if self.only or _stands(workload):
             return self.compound
         if not self.everything:
             return 0
@@ -101,7 +101,7 @@ class Amount:
 
     def pairs(self, workload: Workload) -> bool:
         """Tell whether each failure is followed by another in what the store does about it."""
-        return self.everything and not self.only and workload.name in _FEW_WORKLOADS
+        return self.everything and not self.only and _stands(workload)
 
     def kills(self, workload: Workload) -> bool:
         """Tell whether a process is killed before the one in which a call fails."""
@@ -110,7 +110,7 @@ class Amount:
 
     def short_hygiene(self, workload: Workload) -> bool:
         """Tell whether only the most telling faults are repeated; all of them cost little."""
-        return not self.everything and workload.name not in _FEW_WORKLOADS
+        return not self.everything and not _stands(workload)
 
     def recoveries(self, workload: Workload) -> int:
         """Give how many sets of effects faults are injected into the recovery of."""
@@ -124,6 +124,11 @@ class Amount:
         """
         stands = workload.name in (*_FEW_WORKLOADS, _SMALLEST)
         return not self.only and not (self.everything and stands)
+
+
+def _stands(workload: Workload) -> bool:
+    """Tell whether a workload stands for all."""
+    return workload.name.removesuffix(SYNCED) in _FEW_WORKLOADS
 
 
 def _is_drawn(workload: Workload) -> bool:

@@ -5,12 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["STORE", "Kind", "Operation", "Workload", "delete", "listing", "read", "reopen", "write"]
+__all__ = [
+    "STORE",
+    "SYNCED",
+    "Kind",
+    "Operation",
+    "Workload",
+    "delete",
+    "listing",
+    "read",
+    "reopen",
+    "write",
+]
 
 Kind: TypeAlias = Literal["open", "write", "read", "delete", "list", "sync", "close", "reopen"]
 
 STORE: Final = "store"
 """Name of the subject's directory inside the simulated one; absent until the subject makes it."""
+
+SYNCED: Final = "-synced"
+"""Ends the name of a workload that is another with a sync after each change."""
 
 
 @dataclass(frozen=True, slots=True)

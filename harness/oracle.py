@@ -37,6 +37,7 @@ class Judge:
         events: The history.
         initial: What the store held, durably, before it.
         syncs: Whether the store promises durability only for what was followed by a ``sync``.
+        closes: Whether a clean shutdown keeps as much as a ``sync`` does: while the machine lives.
     """
 
     def __init__(
@@ -45,13 +46,18 @@ class Judge:
         initial: dict[str, bytes],
         *,
         syncs: bool = False,
+        closes: bool = False,
     ) -> None:
         self.events = events
         self._syncs = syncs
         self._initial = initial
         self.segments = segments_of(events)
         self._starts = [segment.first for segment in self.segments]
-        synced = [event.number for event in events if event.operation.kind == "sync"]
+        keeping = ("sync", "close") if closes else ("sync",)
+        # One that raised has promised nothing.
+        synced = [
+            event.number for event in events if event.certain and event.operation.kind in keeping
+        ]
         self._synced = synced if syncs else None
         versions: dict[str, list[Version]] = {}
         for event in events:

@@ -19,7 +19,7 @@ from harness.fingerprint import fingerprint
 from harness.given import give
 from harness.guarantees import GUARANTEES, RACED
 from harness.isolation.races import Race, compose_race, standing_races, with_operations
-from harness.ops import Operation, Workload, write
+from harness.ops import SYNCED, Operation, Workload, write
 from harness.partial import Header
 from harness.persistence import PROFILES, Model, profile
 from harness.shards import cost_of, divided
@@ -270,4 +270,4 @@ def _synced(workload: Workload) -> Workload:
         operations.append(operation)
         if operation.kind in ("write", "delete"):
             operations.append(Operation("sync"))
-    return Workload(f"{workload.name}-synced", tuple(operations), workload.setup)
+    return Workload(workload.name + SYNCED, tuple(operations), workload.setup)

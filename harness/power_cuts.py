@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -27,15 +28,16 @@ from harness.history import Event, Recording
 from harness.image import Image
 from harness.live import Faulted, read_back, run_sound
 from harness.moments import Segment
+from harness.ops import Operation
 from harness.oracle import Judge
-from harness.persistence import Model, constrain, derive
+from harness.persistence import Model, constrain, derive, profile
 from harness.recovery import Reading
 from harness.subjects import Outcome
 from harness.syncfail import dropped
 from harness.trace import Close, Fdatasync, Fsync, Record, Write
 from harness.violation import Violation, reads, severity_of, show
 
-__all__ = ["Broken", "Case", "PowerCuts", "Readings", "case"]
+__all__ = ["Broken", "Case", "PowerCuts", "Readings", "case", "promised"]
 
 _BUDGET: Final = 64
 """Sets of effects looked at at one moment after a faulted run under one model. Where everything
@@ -129,7 +131,7 @@ class PowerCuts:
         self._known: set[tuple[str, bool, bytes]] = set()
         self.crashes = 0
         self.exhaustive = True
-        sound = run_sound(recording)
+        sound = self._sound = run_sound(recording)
         # The kernel lives under a kill: what a new process reads at the end was looked at.
         self._durable = tuple(
             model for model in models if model.order != "returned" and self.keeps(sound, model)
@@ -249,7 +251,7 @@ class PowerCuts:
                     continue
                 if len(events) != run.struck + 1:
                     kind = "unusable"  # what it took afterwards rests on what had failed
-                elif key == struck.operation.key and struck.certain:
+                elif promised(struck.operation, key) and struck.certain:
                     kind = "false-ack"
                 else:
                     kind = "not-clean"
@@ -316,6 +318,11 @@ class PowerCuts:
             from_position=from_position if at is None else 0,
         )
 
+    @cached_property
+    def reaches_kernel(self) -> bool:
+        """Whether a new process reads what is promised, as long as no call fails."""
+        return self.keeps(self._sound, profile("kill"))
+
     def keeps(self, sound: Faulted, model: Model) -> bool:
         """Tell whether everything acknowledged without a fault survives a power cut."""
         records, events = _effective(sound.records, sound.events)
@@ -331,6 +338,11 @@ class PowerCuts:
                     if value not in judge.acceptable(key, moment):
                         return False
         return True
+
+
+def promised(operation: Operation, key: str) -> bool:
+    """Tell whether an operation that returns promises something of a key: a sync does of all."""
+    return key == operation.key or operation.kind == "sync"
 
 
 def _words(position: int) -> str:
