@@ -4,7 +4,8 @@ One operation of a workload is crashed at the same call again and again, each ti
 on what the last one left, which it first has to recover; or it fails at the same call again and
 again in one process, and its clean-up, too. Always the same keys are used, so whatever goes on
 growing is not explained by them. What levels off is bounded by a constant (lock files, slots,
-tombstones), and fine; so is what the next such operation that ends well clears away.
+tombstones), and fine; so is what the next such operation that ends well clears away. Where
+the store declares `sync`, one follows each change and counts as part of it.
 
 What grows, by kind of violation:
 

@@ -24,7 +24,7 @@ from harness.hygiene import judge_repeated, parse_repeated, repetitions
 from harness.injected import Amount, injected_candidate
 from harness.meter import Meter
 from harness.persistence import Model
-from harness.repeating import operations_of_run
+from harness.repeating import words_of
 from harness.rot import damages, judge_damage, parse_damage, reader_of, stored
 from harness.violation import Violation
 
@@ -188,7 +188,7 @@ def _repeated(
                 names[0],
                 fault=str(repeated),
                 trace=trace_hash(recording.records),
-                operation=str(operations_of_run(recording)[repeated.operation]),
+                operation=words_of(recording, repeated.operation),
             )
             found = merge(found, [one])
     coverage.states = coverage.judged = coverage.faults

@@ -37,6 +37,7 @@ __all__ = [
     "power_cuts",
     "reopenings",
     "strikes",
+    "words_of",
 ]
 
 _STATES: Final = 128
@@ -119,8 +120,24 @@ def _opened(recording: Recording, process: Process) -> Iterator[Session | Raised
 
 
 def _do(recording: Recording, session: Session, number: int) -> object:
+    """Do an operation, and make it last where that takes a sync; give what it said, or an error."""
+    subject, operation = recording.subject, operations_of_run(recording)[number]
+    answer = attempt(subject, lambda: perform_on(subject, session, operation))
+    if _syncs_after(recording, operation) and not isinstance(answer, Raised):
+        done = attempt(subject, lambda: perform_on(subject, session, Operation("sync")))
+        answer = done if isinstance(done, Raised) else answer
+    return answer
+
+
+def words_of(recording: Recording, number: int) -> str:
+    """Say what is repeated."""
     operation = operations_of_run(recording)[number]
-    return attempt(recording.subject, lambda: perform_on(recording.subject, session, operation))
+    return f"{operation}, sync()" if _syncs_after(recording, operation) else str(operation)
+
+
+def _syncs_after(recording: Recording, operation: Operation) -> bool:
+    """Tell whether a sync belongs to an operation that is repeated: without it little happens."""
+    return recording.subject.sync is not None and operation.kind in ("write", "delete")
 
 
 class _Makers(FaultHooks):

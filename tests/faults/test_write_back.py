@@ -45,3 +45,13 @@ def test_the_power_shows_a_false_sync_by_the_same_name():
 def test_a_write_that_raised_does_not_excuse_what_others_were_told():
     found = checked("forgets", "clean-failure").findings
     assert "not-clean" in {one.kind for one in found}
+
+
+def test_what_a_sync_leaves_behind_is_repeated_with_the_change_before_it():
+    (found,) = checked("leaks", "hygiene", profiles=("posix",)).findings
+    assert found.kind == "file-leak"
+    assert "open(temporary" in found.summary
+    assert found.fault["operation"] == "write('a', b'i'), sync()"
+    right = checked("correct", "hygiene", profiles=("posix",))
+    assert right.findings == []
+    assert [one.verdict for one in right.verdicts] == ["held"]

@@ -19,14 +19,14 @@ def kill_repeatedly(disk, setup, repeated):
             disk.process += 1
             run = Run(disk, base)
             disk.listening = True
-            perform(disk, base, [repeated], close=False)
+            perform(disk, base, lasting(repeated), close=False)
             disk.listening = False
             if step > len(disk.steps):
                 return
             base = run.successor(step)
             counts.append(files_in(disk, base))
         disk.process += 1
-        perform(disk, base, [repeated])
+        perform(disk, base, lasting(repeated))
         check(counts, files_in(disk, base), f"a kill at step {step} of {repeated[:2]}", "files")
 
 
@@ -52,6 +52,11 @@ def fail_repeatedly(disk, calls, error, part, setup, repeated):
         check(held, sum(bool(one) for one in disk.fs.open_files), place, "open descriptors")
 
 
+def lasting(operation):
+    """Follow a change by a sync, which does nothing where the store declares none."""
+    return [operation] + [("sync", None, None)] * (operation[0] in ("write", "delete"))
+
+
 def stored(disk, setup):
     """Lay out a store that holds something; give its directory."""
     base = lay_out(disk, ((), ()))
@@ -65,8 +70,10 @@ def attempt(session, operation):
     try:
         if kind == "write":
             session.write(key, value)
+            session.sync()
         elif kind == "delete":
             deleted(session, key)
+            session.sync()
         elif kind == "read":
             session.read(key)
         else:
