@@ -169,6 +169,12 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
         calls, error, part = _failing(given.call)
         if given.guarantee == "recovery":
             return f"fail_in_recovery(disk, {calls!r}, {error}, SETUP, OPERATIONS)", imports
+        if any(one.op == "sync" for one in found.operations):
+            # The test fails the calls of writes and deletes: it would pass on the bug.
+            raise UsageError(
+                "what a sync says about a failing call cannot be told as a test on pyfakefs; keep "
+                "the finding's *.repro.json in a corpus directory instead ([tool.harness] corpus)"
+            )
         more = "" if given.at is None else ", crashing=True"
         if isinstance(given.call, Full) or given.call.sticky:
             more += ", lasting=True"

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from harness.errors import UsageError
-from harness.finding import Crash, Life, Raced, Reproduction, load_reproduction
+from harness.finding import Crash, Life, OperationRecord, Raced, Reproduction, load_reproduction
 from harness.pasted import as_test
 from harness.persistence import PROFILES
 from harness.runner import Plan, check
@@ -116,6 +116,18 @@ def test_what_takes_several_processes_is_not_told_as_a_test():
         as_test(one, PROFILES["posix"])
     with pytest.raises(UsageError, match=r"a chain of faults cannot.*corpus"):
         as_test(msgspec.structs.replace(one, race=None, chain=[Life()]), PROFILES["posix"])
+
+
+def test_a_sync_that_fails_is_not_told_as_a_test():
+    crash = Crash(position=0, lost=[])
+    one = Reproduction(
+        version="0.1.0", subject="scenarios.zoo.lost_update:broken", seed=0,
+        guarantee="clean-failure", kind="false-ack", key="a", profile="posix",
+        operations=[OperationRecord(op="sync")], kill_at=None, crash=crash, second=None, trace="",
+        image="", observed="b", fault="fsync #1: EIO, once",
+    )  # fmt: skip
+    with pytest.raises(UsageError, match=r"a sync says .* corpus"):
+        as_test(one, PROFILES["posix"])
 
 
 @pytest.mark.parametrize("name", LEAKS if FULL else LEAKS[:1])
