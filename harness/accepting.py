@@ -30,6 +30,7 @@ from harness.persistence import Model
 from harness.quiet import quiet
 from harness.record import Recorder
 from harness.recovery import Prober
+from harness.schedule.fresh import fresh
 from harness.source import ordinal, statement
 from harness.subjects import Subject
 
@@ -65,7 +66,7 @@ def accepting(subject: Subject, found: Candidate, models: dict[str, Model]) -> S
     if culprit is None or case.second is not None or case.kill_at is not None:
         return None
     workload = case.workload()
-    with rerouted(), quiet():
+    with rerouted(), quiet(), fresh(subject):
         recording = record(subject, workload, seed=case.seed)
         prober = Prober(subject, workload.keys, seed=case.seed, follow=False)
         examination = _examination(recording, models[case.profile], prober)

@@ -22,6 +22,7 @@ from harness.intercept import rerouted
 from harness.plan import Plan
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
+from harness.schedule.fresh import fresh
 from harness.script import format_call
 from harness.trace import Call, Fdatasync, Fsync, Sync, is_call
 from harness.trials import after_kills
@@ -64,7 +65,7 @@ def advise(plan: Plan) -> Advice:
         BaselineError: The subject misbehaves without any fault.
     """
     guarantees = tuple(name for name in plan.judged if name not in (*INJECTED, "isolation"))
-    with rerouted(), quiet():
+    with rerouted(), quiet(), fresh(plan.loaded):
         runs = [
             (recording, _prober(plan, recording, guarantees))
             for recording in (

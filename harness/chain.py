@@ -39,7 +39,7 @@ from harness.persistence import Model, constrain, derive
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.recovery import RESTART, Observation, Prober, follow_values
-from harness.subjects import MISSING, Raised, Session, Subject
+from harness.subjects import MISSING, Raised, Session, Subject, worn
 from harness.trace import Record, Write
 from harness.violation import Violation, reads, severity_of, show
 from harness.watch import watched
@@ -141,6 +141,8 @@ class Chain:
                 room.amount if isinstance(room, Full) and room.unit == "inodes" else None
             ),
         )
+        if number == 0:
+            worn()
         process, lived = machine.process(), Lived()
         session: object = None
         call: Callable[[], object] | None = None
@@ -181,6 +183,8 @@ class Chain:
         # A full disk fires no fault of the language: an operation that it refused says so.
         lived.fired = hooks.fired > 0 or (room is not None and lived.refused is not None)
         lived.killed, lived.records = hooks.killed, recorder.records
+        if lived.killed or lived.fired:
+            worn()
         if hooks.killed and (not lived.did or lived.did[-1][0] is not doing):
             lived.did.append((doing, begun, len(recorder.records), False))
         return lived, _apart(machine.image(), number)

@@ -25,6 +25,7 @@ from harness.meter import Meter
 from harness.ops import Workload
 from harness.persistence import Model
 from harness.quiet import quiet
+from harness.schedule.fresh import fresh
 from harness.smallest import fewer, simpler_workloads, smallest
 from harness.subjects import Subject
 from harness.violation import Violation
@@ -91,7 +92,7 @@ class ChainShrinking:
         if not any(life.kill is not None or life.cut is not None for life in step.lives):
             return None
         seed = best.reproduction.seed
-        with rerouted(), quiet():
+        with rerouted(), quiet(), fresh(self.subject):
             search = _Search(self.subject, step.workload, self.model, seed, best)
             if step.restored is None:
                 found = search.find([], step.lives)

@@ -29,6 +29,7 @@ from harness.recovery import Prober, follow_values
 from harness.report import FindingRecord
 from harness.rot import apply, parse_damage, stored
 from harness.scene import Act, Exhibit, Span, disk_rows, excerpts_of
+from harness.schedule.fresh import fresh
 from harness.subjects import Subject
 from harness.trace import is_call
 
@@ -53,7 +54,7 @@ def exhibit(
     if model is None:
         return None
     try:
-        with rerouted(), quiet():
+        with rerouted(), quiet(), fresh(subject):
             if reproduction.race is not None:
                 return raced(subject, reproduction, model, finding)
             if reproduction.chain is not None:

@@ -35,7 +35,7 @@ from harness.quiet import bury
 from harness.record import Recorder
 from harness.recovery import RESTART, follow_values
 from harness.reuse import Asked, Trie
-from harness.subjects import MISSING, Outcome, Raised, Session
+from harness.subjects import MISSING, Outcome, Raised, Session, worn
 from harness.trace import Frame
 from harness.violation import Violation, reads, severity_of, show
 from harness.watch import watched
@@ -298,6 +298,8 @@ class RecoveryFaults:
             if not isinstance(session, Raised):
                 run.during = self._read_all(process, cast("Session", session))
             run.fired, run.at, run.call = hooks.complete and hooks.fired, hooks.at, hooks.struck
+            if hooks.fired:
+                worn()
             if run.fired:
                 hooks.clear()
                 machine.main.capacity_blocks = machine.main.capacity_inodes = None

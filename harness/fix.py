@@ -26,6 +26,7 @@ from harness.proposals import changes, relying, whole
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
 from harness.report import Fix
+from harness.schedule.fresh import fresh
 from harness.subjects import Session, Subject
 from harness.together import Judged, in_company
 from harness.trace import Call, Create, Link, Rename
@@ -61,7 +62,7 @@ def prove(
         return None
     workload = crash.workload()
     chosen = [models[name] for name in models if name in found.profiles]
-    with rerouted(), quiet():
+    with rerouted(), quiet(), fresh(subject):
         recording = record(subject, workload, seed=crash.seed)
         prober = _prober(subject, found, recording)
         kind = CrashTrial

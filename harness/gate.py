@@ -21,6 +21,7 @@ from harness.ops import Workload
 from harness.plan import Plan
 from harness.quiet import quiet
 from harness.report import FindingRecord, Verdict
+from harness.schedule.fresh import fresh
 from harness.settling import finish
 from harness.unit import UnitResult, merge, run_unit
 from harness.verdicts import verdict_of
@@ -120,7 +121,7 @@ class Gate:
         """
         if self._met is None or self._met[0] != workload:
             plan = self.plan
-            with rerouted(), quiet(workload.stored_bytes):
+            with rerouted(), quiet(workload.stored_bytes), fresh(plan.loaded):
                 recording = record(plan.loaded, workload, seed=plan.seed)
             self._met = workload, Meeting(recording, plan.models)
         return self._met[1]

@@ -26,7 +26,7 @@ from harness.intercept import active, rerouted
 from harness.ops import STORE, Operation, Workload
 from harness.persistence import Effects, derive
 from harness.record import Recorder
-from harness.subjects import MISSING, Outcome, Session, Subject, message_of
+from harness.subjects import MISSING, Outcome, Session, Subject, message_of, worn
 from harness.trace import Frame, Record
 from harness.watch import watched
 
@@ -112,11 +112,13 @@ def record(subject: Subject, workload: Workload, *, seed: int = 0) -> Recording:
     """
     with rerouted():
         base, initial = EMPTY, dict[str, bytes]()
+        worn()  # the baseline owes nothing to what ran before
         if workload.setup:
             run = _Run(subject, Machine(EMPTY, seed=seed), None, {})
             run.perform_all(workload.setup)
             run.close()
             base, initial = run.machine.image(), run.model
+            worn()
         recorder = GivingRecorder(subject.files)
         machine = Machine(base, seed=seed, hooks=recorder)
         run = _Run(subject, machine, recorder, dict(initial))
@@ -202,7 +204,7 @@ class _Run:
                 assert key is not None
                 try:
                     session.delete(key)
-                except self.subject.not_found:
+                except self.subject.absent:
                     if key in self.model:
                         raise
                 self.model.pop(key, None)

@@ -24,7 +24,7 @@ from harness.ops import Operation
 from harness.quiet import bury
 from harness.record import Recorder
 from harness.recovery import RESTART, Reading, follow_values
-from harness.subjects import MISSING, Outcome, Raised, Session, Subject
+from harness.subjects import MISSING, Outcome, Raised, Session, Subject, worn
 from harness.trace import Frame, Record
 from harness.watch import watched
 
@@ -138,7 +138,7 @@ def perform_on(subject: Subject, session: Session, operation: Operation) -> obje
         case "delete":
             try:
                 session.delete(key)
-            except subject.not_found as error:
+            except subject.absent as error:
                 # A disk's answer may be of such a type too: one that says so is no "no key".
                 return MISSING if _says_absent(error) else subject.raised(error)
         case "read":
@@ -245,6 +245,7 @@ def run_faulted(recording: Recording, fault: AnyFault, *, reverts: bool = False)
         answer = live.perform(operation)
         if not hooks.fired:
             continue
+        worn()
         if not hooks.complete:
             break  # what was to follow it never came
         result.behind = list(hooks.behind)
@@ -309,6 +310,7 @@ def run_after_kill(
     for operation in todo:
         answer = live.perform(operation)
         if hooks.fired and not result.fired:
+            worn()
             if not hooks.complete:
                 break
             result.fired, result.at, result.call = hooks.fired, hooks.at, hooks.struck
@@ -356,6 +358,7 @@ class _Live:
             capacity_bytes=full.amount if full and full.unit == "bytes" else None,
             capacity_inodes=full.amount if full and full.unit == "inodes" else None,
         )
+        worn()  # whatever ran before: this is the machine's first process
         self.process: Process = self.machine.process()
         self.session: Session | None = None
 

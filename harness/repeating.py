@@ -23,7 +23,7 @@ from harness.ops import Operation
 from harness.persistence import Model, constrain, derive
 from harness.quiet import bury
 from harness.record import Recorder
-from harness.subjects import Raised, Session
+from harness.subjects import Raised, Session, worn
 from harness.trace import Create, Frame, Record, Unlink, is_call
 from harness.watch import watched
 
@@ -115,6 +115,7 @@ def _opened(recording: Recording, process: Process) -> Iterator[Session | Raised
         session: Any = attempt(recording.subject, lambda: recording.subject.open(DIRECTORY))
         yield session
         process.kill()
+        worn()
         del session
     bury()
 

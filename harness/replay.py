@@ -18,6 +18,7 @@ from harness.isolation.again import race_again, race_in
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
+from harness.schedule.fresh import fresh
 from harness.subjects import Subject
 from harness.unit import Depth, run_unit
 from harness.violation import Violation
@@ -67,7 +68,7 @@ def replay(subject: Subject, reproduction: Reproduction, models: dict[str, Model
     if model is None:
         raise UsageError(f"the reproduction names an unknown profile {reproduction.profile!r}")
     try:
-        with rerouted(), quiet():
+        with rerouted(), quiet(), fresh(subject):
             exact = _exactly(subject, reproduction, model)
             if exact is not None and exact.outcome == "reproduced":
                 return exact
@@ -134,7 +135,7 @@ def replay_times(
     """Count how many of several exact replays show the finding again."""
     model = models[reproduction.profile]
     count = 0
-    with rerouted(), quiet():
+    with rerouted(), quiet(), fresh(subject):
         for _ in range(times):
             try:
                 result = _exactly(subject, reproduction, model)

@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -20,7 +21,19 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from harness.errors import HarnessError, SimulationError, UsageError
 
-__all__ = ["MISSING", "Missing", "Outcome", "Raised", "Session", "Subject", "load", "message_of"]
+__all__ = [
+    "MISSING",
+    "Missing",
+    "Outcome",
+    "Own",
+    "Raised",
+    "Session",
+    "Subject",
+    "load",
+    "message_of",
+    "owning",
+    "worn",
+]
 
 
 class Missing(Enum):
@@ -212,6 +225,40 @@ _MANAGER: Final = (
 _STORE: Final = ("write", "read", "delete", "list")
 
 
+class Own(Protocol):
+    """Modules of each simulated process's own; see `harness.schedule.fresh`."""
+
+    factory: Callable[[str], Any]
+    latest: Subject
+
+    def opening(self) -> Subject: ...
+    def wear(self) -> None: ...
+
+
+_own: Own | None = None
+
+
+@contextmanager
+def owning(own: Own) -> Iterator[None]:
+    """Open a store as each simulated process has it, for the length of a block."""
+    global _own  # noqa: PLW0603 - one store is judged at a time
+    before, _own = _own, own
+    try:
+        yield
+    finally:
+        _own = before
+
+
+def _own_of(subject: Subject) -> Own | None:
+    return _own if _own is not None and _own.factory is subject.factory else None
+
+
+def worn() -> None:
+    """Say that a fault or a kill struck: the store's modules may hold what no new process meets."""
+    if _own is not None:
+        _own.wear()
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A store under test.
@@ -249,31 +296,39 @@ class Subject:
         Raises:
             UsageError: What the factory returned has none of the three shapes.
         """
-        store = self.factory(directory)
+        own = _own_of(self)
+        now = self if own is None else own.opening()
+        store = now.factory(directory)
         generator: Iterator[Any] | None = None
         if inspect.isgenerator(store):
             generator = store
             store = next(generator)
         if all(hasattr(store, name) for name in _MANAGER):
-            return _ManagerSession(store, self, generator)
+            return _ManagerSession(store, now, generator)
         if all(hasattr(store, name) for name in _STORE):
-            return _StoreSession(store, self, generator)
+            return _StoreSession(store, now, generator)
         if isinstance(store, MutableMapping) or all(
             hasattr(store, name)
             for name in ("__getitem__", "__setitem__", "__delitem__", "__iter__")
         ):
-            return _MappingSession(store, self, generator)
+            return _MappingSession(store, now, generator)
         raise UsageError(
             f"subject {self.name}: it returned a {type(store).__name__}, which is neither a "
             f"manager ({', '.join(_MANAGER)}), nor a store ({', '.join(_STORE)}), nor a "
             "MutableMapping"
         )
 
+    @property
+    def absent(self) -> tuple[type[BaseException], ...]:
+        """Exceptions that mean "no such key", those of a process's own modules included."""
+        own = _own_of(self)
+        return self.not_found if own is None else (*self.not_found, *own.latest.not_found)
+
     def read(self, session: Session, key: str) -> Outcome:
         """Read a key and classify what came."""
         try:
             value = session.read(key)
-        except self.not_found:
+        except self.absent:
             return MISSING
         except (HarnessError, SimulationError):
             raise
@@ -289,7 +344,13 @@ class Subject:
 
     def raised(self, error: BaseException) -> Raised:
         """Keep of an exception what a verdict may depend on."""
-        detected = self.corrupt is None or isinstance(error, self.corrupt)
+        own = _own_of(self)
+        corrupt = self.corrupt
+        if own is not None:
+            own.wear()
+            if corrupt is not None:
+                corrupt += own.latest.corrupt or ()
+        detected = corrupt is None or isinstance(error, corrupt)
         return Raised(type(error).__name__, message_of(error), detected)
 
 

@@ -26,6 +26,7 @@ from harness.ops import Workload
 from harness.persistence import Model
 from harness.quiet import quiet
 from harness.recovery import Prober, follow_values
+from harness.schedule.fresh import fresh
 from harness.sightings import Sightings
 from harness.subjects import Subject
 
@@ -124,7 +125,7 @@ def run_unit(
     crashes = [model.name for model in models] if crashing else []
     injections = [name for name in INJECTED if name in guarantees]
     parts = max(len(crashes) + len(injections), 1)
-    with rerouted(), quiet(workload.stored_bytes):
+    with rerouted(), quiet(workload.stored_bytes), fresh(subject):
         recording = record(subject, workload, seed=seed)
         prober = Prober(
             subject,

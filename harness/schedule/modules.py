@@ -33,7 +33,7 @@ from harness.quiet import bury
 from harness.schedule.locks import Making
 from harness.subjects import Subject
 
-__all__ = ["copies_of", "keeps_state"]
+__all__ = ["Source", "as_in", "copies_of", "keeps_state", "parts_of", "run_again", "source_of"]
 
 _CONSTANT: Final = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), re.Pattern, Enum, frozenset,
@@ -55,7 +55,7 @@ _SPECIAL: Final = frozenset({
 
 
 @dataclass(slots=True)
-class _Source:
+class Source:
     """A module that can be run again.
 
     Attributes:
@@ -74,12 +74,12 @@ class _Source:
 _BURIALS: Final = 16
 """Stores that the remains of one copy count for: modules are large, and full of cycles."""
 
-_sources: WeakKeyDictionary[Any, _Source | None] = WeakKeyDictionary()
+_sources: WeakKeyDictionary[Any, Source | None] = WeakKeyDictionary()
 
 
 def copies_of(subject: Subject) -> Iterator[Subject]:
     """Give the store again and again, each with module state of its own."""
-    source = _source(subject)
+    source = source_of(subject)
     while True:
         if source is not None:
             bury(_BURIALS)
@@ -171,7 +171,8 @@ def _opcodes(code: CodeType) -> set[str]:
     return found.union(*(_opcodes(one) for one in code.co_consts if isinstance(one, CodeType)))
 
 
-def _source(subject: Subject) -> _Source | None:
+def source_of(subject: Subject) -> Source | None:
+    """Say what a new process of a store runs again; None where it keeps nothing that can change."""
     try:
         return _sources[subject.factory]
     except KeyError:
@@ -181,7 +182,7 @@ def _source(subject: Subject) -> _Source | None:
         return None
 
 
-def _find(subject: Subject) -> _Source | None:
+def _find(subject: Subject) -> Source | None:
     factory = subject.factory
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     names = (getattr(factory, "__qualname__", None) or "").split(".")
@@ -204,7 +205,7 @@ def _find(subject: Subject) -> _Source | None:
                 code = compile(file.read(), filename, "exec", dont_inherit=True)
         except (OSError, SyntaxError, ValueError):
             return None
-    source = _Source(module, code, tuple(names), packages)
+    source = Source(module, code, tuple(names), packages)
     return source if _copy(subject, source) is not subject else None
 
 
@@ -244,8 +245,21 @@ def _at(module: ModuleType, names: tuple[str, ...] | list[str]) -> Any:
     return found
 
 
-def _copy(subject: Subject, source: _Source) -> Subject:
-    """Run the module again; give the subject as it finds it there, or unchanged if that fails."""
+def parts_of(source: Source) -> dict[str, ModuleType]:
+    """Give what is imported now of the modules that a new process runs again."""
+    found: dict[str, ModuleType] = {}
+    for top in (source.module.__name__, *source.packages):
+        found |= _parts(top)
+    return found
+
+
+def run_again(source: Source, making: Making | None = None) -> dict[str, ModuleType] | None:
+    """Run a store's modules again; give them by name, or None if that fails.
+
+    Args:
+        source: The modules.
+        making: Makes the locks that they make meanwhile; None for locks as the store had them.
+    """
     old = source.module
     module = ModuleType(old.__name__)
     for name in ("__file__", "__package__", "__loader__", "__spec__", "__path__"):
@@ -253,31 +267,35 @@ def _copy(subject: Subject, source: _Source) -> Subject:
             setattr(module, name, getattr(old, name))
     ident = real.thread.get_ident()
     before = SCHEDULED.get(ident)
-    shadowed = {old.__name__: old}
-    for top in source.packages:
-        shadowed |= _parts(top)
+    shadowed = parts_of(source)
     for name in shadowed:
         del sys.modules[name]
     # Under its own name, because dataclasses and pickles look their module up by it.
     sys.modules[old.__name__] = module
-    SCHEDULED[ident] = Making()
+    if making is not None:
+        SCHEDULED[ident] = making
     try:
         with suspended():
             exec(source.code, vars(module))  # noqa: S102 - the subject's own module
+        return parts_of(source)
     except Exception:  # noqa: BLE001 - one that runs only once; see above
-        return subject
+        return None
     finally:
-        for top in (old.__name__, *source.packages):
-            for name in _parts(top):
-                del sys.modules[name]
+        for name in parts_of(source):
+            del sys.modules[name]
         sys.modules.update(shadowed)
-        if before is None:
-            SCHEDULED.pop(ident, None)
-        else:
+        if before is not None:
             SCHEDULED[ident] = before
+        elif making is not None:
+            SCHEDULED.pop(ident, None)
+
+
+def as_in(subject: Subject, source: Source, modules: dict[str, ModuleType]) -> Subject | None:
+    """Give the store as modules that were run again have it."""
+    module = modules[source.module.__name__]
     factory = _at(module, source.attribute)
     if not callable(factory):
-        return subject
+        return None
     return replace(
         subject,
         factory=factory,
@@ -285,6 +303,12 @@ def _copy(subject: Subject, source: _Source) -> Subject:
         corrupt=None if subject.corrupt is None else _same(subject.corrupt, module),
         checkpoint=getattr(factory, "checkpoint", None) or subject.checkpoint,
     )
+
+
+def _copy(subject: Subject, source: Source) -> Subject:
+    """Run the module again; give the subject as it finds it there, or unchanged if that fails."""
+    modules = run_again(source, Making())
+    return subject if modules is None else as_in(subject, source, modules) or subject
 
 
 def _same(
