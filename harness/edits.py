@@ -386,7 +386,7 @@ def edited(recording: Recording, change: Change) -> Recording | None:
                 continue
             old = ours.image(ours.everything_after(before_.returned))
             new = theirs.image(theirs.everything_after(after_.returned))
-            if (old.files(), old.dirs()) != (new.files(), new.dirs()):
+            if old.held() != new.held():
                 return None
     except HarnessError:
         return None

@@ -157,6 +157,25 @@ class Image:
         """Path to target of every reachable symbolic link."""
         return {path: self.targets[ino] for path, ino in self.walk() if ino in self.targets}
 
+    def held(self) -> list[tuple[str, int, int, int, bytes | str | None]]:
+        """All that a program could tell it from another image by, but for the inodes' numbers.
+
+        Returns:
+            For every reachable path: the path, which of the inodes met so far it names, permission
+            bits, links, and content, target, or None for a directory.
+        """
+        met: dict[int, int] = {}
+        return [
+            (
+                path,
+                met.setdefault(ino, len(met)),
+                self.mode(ino),
+                self.links(ino),
+                self.contents.get(ino, self.targets.get(ino)),
+            )
+            for path, ino in self.walk()
+        ]
+
 
 EMPTY: Final = Image({ROOT: {}}, {})
 

@@ -84,7 +84,7 @@ class Readings:
 
     def of_disk(self, image: Image) -> Reading:
         """Open a copy of a disk in a new process and read everything."""
-        key = _digest([image.files(), image.dirs()])
+        key = _digest(image.held())
         found = self._disks.get(key)
         if found is None:
             recording = self._recording
