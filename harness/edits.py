@@ -102,8 +102,10 @@ def before(site: Site, missing: Site | None, *, own: bool = True) -> Change:
         dirty: dict[tuple[int | None, str], Fsync] = {}
         found = False
         sites = Sites(recording.records, recording.given)
+        # A write publishes nothing of itself; it may publish what another line wrote.
+        other = missing is not None and (missing.file, missing.line) != (site.file, site.line)
         for number, one in enumerate(_calls(recording), 1):
-            if _acts(one, site) and not isinstance(one, Write):
+            if _acts(one, site) and (other or not isinstance(one, Write)):
                 new: list[Record] = list(dirty.values())
                 if not new and isinstance(one, Rename | Link):
                     new = [Fsync(path=one.src)]

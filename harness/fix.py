@@ -122,6 +122,8 @@ def _in_one(found: Candidate, culprit: Site, trial: CrashTrial, subject: Subject
         # Where time ran out, what was judged is not all there is.
         if judged is None or judged.broken or meter.where is not None:
             return None
+        if judged.others - first.others:
+            return None  # mends this and breaks what held
         return judged
 
     for proposal in changes(found, culprit, recording):

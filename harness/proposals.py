@@ -79,6 +79,8 @@ def changes(found: About, culprit: Site, recording: Recording) -> Iterator[tuple
             yield f"link instead of renaming at {at}, so that the name stays", linked(culprit)
     for first, second in _neighbours(culprit, recording):
         yield f"move {_at(first)} after {_at(second)}", moved(first, second)
+    if found.cause == "reordered":
+        yield from relying(found, culprit)
     yield (
         f"fsync the file before {at} and the directory after it",
         _both(before(culprit, missing), after(culprit, directory=True)),

@@ -86,6 +86,10 @@ class Sightings:
         """Count the violations of one guarantee."""
         return sum(count for sort, count in self._counts.items() if sort[0] == guarantee)
 
+    def guarantees(self) -> frozenset[str]:
+        """Give the guarantees that any of them breaks."""
+        return frozenset(str(sort[0]) for sort in self._counts)
+
     def sorts(self, guarantees: Collection[str]) -> Iterator[tuple[int, list[Sighting]]]:
         """Yield, for each sort, how many there were, and the simplest, simplest first."""
         for sort, group in self._groups.items():

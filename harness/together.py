@@ -34,12 +34,14 @@ class Judged(NamedTuple):
         simplest: The simplest of those.
         sampled: Whether not every crash state was judged.
         halves: How many of ``broken`` hold half of what the line to blame writes.
+        others: Other guarantees that the store claims and a crash state breaks.
     """
 
     broken: int
     simplest: list[Sighting]
     sampled: bool
     halves: int = 0
+    others: frozenset[str] = frozenset()
 
 
 Seen = Callable[[Recording], Judged]

@@ -19,6 +19,7 @@ from harness.edits import Change, edited
 from harness.examination import Examination
 from harness.examine import examine, walk
 from harness.explore import CrashState, Explorer
+from harness.guarantees import GUARANTEES
 from harness.halves import HalfSeen
 from harness.history import Event, Recording
 from harness.meter import Meter
@@ -104,6 +105,8 @@ class CrashTrial:
         self.tried += run is not self.recording
         broken, halves, sampled = 0, 0, False
         simplest: list[Sighting] = []
+        others = frozenset[str]()
+        claimed = frozenset(run.subject.guarantees or GUARANTEES) - {self.guarantee}
         for model in self.models:
             kept = Sightings() if self.site is None else HalfSeen(self.site, self.guarantee)
             coverage, sightings = examine(
@@ -118,10 +121,11 @@ class CrashTrial:
             sampled = sampled or not coverage.exhaustive
             broken += sightings.count(self.guarantee)
             halves += kept.halves if isinstance(kept, HalfSeen) else 0
+            others |= sightings.guarantees() & claimed
             simplest += [group[0] for _, group in sightings.sorts({self.guarantee})]
             if broken and at_once:
                 break
-        return Judged(broken, simplest, sampled, halves)
+        return Judged(broken, simplest, sampled, halves, others)
 
 
 @dataclass
