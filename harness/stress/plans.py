@@ -164,6 +164,8 @@ class Traits:
         sized: Whether sizes may be chosen; not where it brings values of its own.
         judged: Guarantees to judge.
         profiles: Persistence models to crash under.
+        lists: Whether it promises anything about its list, so that one of several writers may ask
+            for it, whatever is judged.
     """
 
     subject: str
@@ -172,6 +174,7 @@ class Traits:
     sized: bool
     judged: tuple[str, ...]
     profiles: tuple[str, ...]
+    lists: bool = True
 
     def possible(self) -> list[str]:
         """Features that can show anything about the guarantees judged."""
@@ -263,12 +266,11 @@ def _race(
 ) -> RacePlan:
     """Draw what several writers do: mostly to one key, where they get into each other's way."""
     low, high = (2, 5) if "long-history" in on else (1, 2)
-    lists = "listing" in traits.judged
 
     def step() -> Step:
         kind = chooser.integer(0, 11)
         key = keys[0] if chooser.integer(0, 2) else chooser.pick(keys)
-        if kind == 11 and lists:  # noqa: PLR2004 - one in twelve
+        if kind == 11 and traits.lists:  # noqa: PLR2004 - one in twelve
             return Step("list")
         if kind > 8:  # noqa: PLR2004
             return Step("read", key)
