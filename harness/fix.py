@@ -122,13 +122,12 @@ def _in_one(found: Candidate, culprit: Site, trial: CrashTrial, subject: Subject
         # Where time ran out, what was judged is not all there is.
         if judged is None or judged.broken or meter.where is not None:
             return None
-        if judged.others - first.others:
-            return None  # mends this and breaks what held
         return judged
 
     for proposal in changes(found, culprit, recording):
         proof = mended(proposal[1])
-        if proof is not None:
+        # One that mends this and breaks what held is none.
+        if proof is not None and proof.others <= first.others:
             return _proven(found, proposal, first.broken, sampled=proof.sampled)
     company = in_company(found, culprit, recording, trial.judged)
     if company is not None and meter.where is None:
@@ -141,6 +140,8 @@ def _in_one(found: Candidate, culprit: Site, trial: CrashTrial, subject: Subject
         )
     tried = trial.tried
     halves = first.halves == first.broken and not overwrites(recording, culprit)
+    # Of the whole protocol nothing more is asked: its temporary file has a name that only this
+    # store's list could know to leave out.
     proposal = whole(culprit)
     proof = mended(proposal[1])
     if proof is not None:
