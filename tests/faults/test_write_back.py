@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.history import record
+from harness.hygiene import parse_repeated, repetitions
+from harness.intercept import rerouted
+from harness.ops import Workload, write
+from harness.quiet import quiet
 from harness.runner import Plan, check
+from harness.subjects import load
 
 STORE = f"{Path(__file__).parent / 'write_back.py'}:"
 
@@ -55,3 +61,13 @@ def test_what_a_sync_leaves_behind_is_repeated_with_the_change_before_it():
     right = checked("correct", "hygiene", profiles=("posix",))
     assert right.findings == []
     assert [one.verdict for one in right.verdicts] == ["held"]
+
+
+def test_a_thread_that_a_sync_waits_for_is_not_killed_under_it():
+    # Nothing would wake the one that waits: the check would never end.
+    with rerouted(), quiet():
+        recording = record(load(STORE + "threaded"), Workload("overwrite", (write("a", b"1"),)))
+        repeated = repetitions(recording, short=True)
+        strikes = parse_repeated("repeat operation 0: * #2: killed").strikes(recording)
+    assert repeated == []
+    assert not strikes

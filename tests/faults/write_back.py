@@ -3,10 +3,11 @@
 import os
 import zlib
 from contextlib import suppress
+from threading import Thread
 
 from scenarios.adapters._declare import declares
 
-__all__ = ["correct", "forgets", "leaks", "swallows"]
+__all__ = ["correct", "forgets", "leaks", "swallows", "threaded"]
 
 GUARANTEES = ("atomicity", "durability", "recovery", "clean-failure", "hygiene", "listing")
 
@@ -104,6 +105,13 @@ class _Leaks(WriteBack):
         return f"tmp-{self.saves}"
 
 
+class _Threaded(WriteBack):
+    def flush(self) -> None:
+        saver = Thread(target=super().flush)
+        saver.start()
+        saver.join()
+
+
 @declares(sync="flush", single_writer=True, guarantees=GUARANTEES)
 def correct(directory: str) -> WriteBack:
     """Open the store."""
@@ -126,3 +134,9 @@ def forgets(directory: str) -> WriteBack:
 def leaks(directory: str) -> WriteBack:
     """Open one that leaves a file behind with each sync that fails."""
     return _Leaks(directory)
+
+
+@declares(sync="flush", single_writer=True, guarantees=GUARANTEES)
+def threaded(directory: str) -> WriteBack:
+    """Open one that waits for a thread to save."""
+    return _Threaded(directory)
