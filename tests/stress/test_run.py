@@ -155,6 +155,9 @@ def test_a_hostile_round_is_a_finding_of_its_own_kind_and_the_run_goes_on(which,
         assert (tmp_path / "run" / f"round-{key}.plan.json").is_file()
 
 
+@pytest.mark.skipif(
+    not FULL, reason="four runs; tests/stress/test_corpus.py has one: HARNESS_FULL=1"
+)
 def test_the_corpus_is_small_whole_and_the_next_run_begins_with_it(tmp_path):
     corpus = tmp_path / "corpus"
     words = (RIGHT, "--rounds", 6, "--guarantee", "recovery", "--profile", "posix")
