@@ -186,7 +186,7 @@ class _Run:
         for key in keys:
             with self._event(Operation("read", key)):
                 self._check(key)
-        if self.subject.guarantees is None or "listing" in self.subject.guarantees:
+        if self.subject.claims("listing"):
             with self._event(Operation("list")):
                 self._check_list()
         self.close()

@@ -111,7 +111,7 @@ def steps(recording: Recording) -> Iterator[Operation]:
             yield operation
     for key in recording.workload.keys:
         yield Operation("read", key)
-    if recording.subject.guarantees is None or "listing" in recording.subject.guarantees:
+    if recording.subject.claims("listing"):
         yield Operation("list")
     yield Operation("close")
 

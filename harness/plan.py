@@ -168,7 +168,7 @@ class Plan:
         """What several writers do at once, where that is judged and the store is meant for it."""
         if RACED not in self.judged or self.loaded.single_writer or self.faults:
             return []
-        lists = self.loaded.guarantees is None or "listing" in self.loaded.guarantees
+        lists = self.loaded.claims("listing")
         races = standing_races(keys, lists=lists) if keys else standing_races(lists=lists)
         for number in range(_EFFORTS[self.effort].races):
             chooser = SeededChooser(f"{self.seed}/race/{number}")

@@ -158,9 +158,7 @@ def _exactly(subject: Subject, reproduction: Reproduction, model: Model) -> Repl
             else ReplayResult(result.outcome, f"{_CHANGED}: {result.detail}", exact=False)
         )
     if reproduction.race is not None:
-        durable = subject.sync is None and (
-            subject.guarantees is None or "durability" in subject.guarantees
-        )
+        durable = subject.sync is None and subject.claims("durability")
         raced = race_again(subject, reproduction, model, durable=durable)
         return None if raced is None else _compare(reproduction, raced)
     recording = record(subject, workload, seed=reproduction.seed)

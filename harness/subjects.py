@@ -318,6 +318,10 @@ class Subject:
             "MutableMapping"
         )
 
+    def claims(self, guarantee: str) -> bool:
+        """Tell whether the store claims a guarantee."""
+        return self.guarantees is None or guarantee in self.guarantees
+
     @property
     def absent(self) -> tuple[type[BaseException], ...]:
         """Exceptions that mean "no such key", those of a process's own modules included."""

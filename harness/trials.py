@@ -106,7 +106,7 @@ class CrashTrial:
         broken, halves, sampled = 0, 0, False
         simplest: list[Sighting] = []
         others = frozenset[str]()
-        claimed = frozenset(run.subject.guarantees or GUARANTEES) - {self.guarantee}
+        claimed = frozenset(filter(run.subject.claims, GUARANTEES)) - {self.guarantee}
         for model in self.models:
             kept = Sightings() if self.site is None else HalfSeen(self.site, self.guarantee)
             coverage, sightings = examine(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.intercept.current import current
 from harness.quiet import bury
-from harness.schedule.modules import Source, as_in, parts_of, run_again, source_of
+from harness.schedule.modules import BURIALS, Source, as_in, parts_of, run_again, source_of
 from harness.subjects import Subject, owning
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ __all__ = ["fresh"]
 
 _KNOWN: Final = 4
 """Processes whose modules are known still: no more take turns on one machine."""
-
-_BURIALS: Final = 16
-"""Stores that the remains of one copy count for."""
 
 
 @contextmanager
@@ -94,7 +91,7 @@ class _Modules:
         self._install(self._imported)
 
     def _renew(self) -> None:
-        bury(_BURIALS)
+        bury(BURIALS)
         modules = run_again(self._source)
         found = None if modules is None else as_in(self._subject, self._source, modules)
         if modules is None or found is None:

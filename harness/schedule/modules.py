@@ -33,7 +33,16 @@ from harness.quiet import bury
 from harness.schedule.locks import Making
 from harness.subjects import Subject
 
-__all__ = ["Source", "as_in", "copies_of", "keeps_state", "parts_of", "run_again", "source_of"]
+__all__ = [
+    "BURIALS",
+    "Source",
+    "as_in",
+    "copies_of",
+    "keeps_state",
+    "parts_of",
+    "run_again",
+    "source_of",
+]
 
 _CONSTANT: Final = (
     bool, int, float, complex, str, bytes, type(None), type(Ellipsis), re.Pattern, Enum, frozenset,
@@ -71,7 +80,7 @@ class Source:
     packages: tuple[str, ...]
 
 
-_BURIALS: Final = 16
+BURIALS: Final = 16
 """Stores that the remains of one copy count for: modules are large, and full of cycles."""
 
 _sources: WeakKeyDictionary[Any, Source | None] = WeakKeyDictionary()
@@ -82,7 +91,7 @@ def copies_of(subject: Subject) -> Iterator[Subject]:
     source = source_of(subject)
     while True:
         if source is not None:
-            bury(_BURIALS)
+            bury(BURIALS)
         yield subject if source is None else _copy(subject, source)
 
 

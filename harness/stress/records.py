@@ -285,7 +285,7 @@ class Stress:
             sized=subject.values is None,
             judged=self.judged,
             profiles=tuple(model.name for model in self.plan.models),
-            lists=subject.guarantees is None or "listing" in subject.guarantees,
+            lists=subject.claims("listing"),
         )
 
     @cached_property
