@@ -21,7 +21,7 @@ import re
 import sys
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import CodeType, ModuleType
 from typing import Any, Final
@@ -72,12 +72,16 @@ class Source:
         code: What runs it.
         attribute: Where the factory is in it, by names.
         packages: Top-level packages to be imported anew with it.
+        names: Of all these, as far as they were imported.
+        others: How many modules there were besides.
     """
 
     module: ModuleType
     code: CodeType
     attribute: tuple[str, ...]
     packages: tuple[str, ...]
+    names: list[str] = field(default_factory=list)
+    others: int = -1
 
 
 BURIALS: Final = 16
@@ -256,9 +260,15 @@ def _at(module: ModuleType, names: tuple[str, ...] | list[str]) -> Any:
 
 def parts_of(source: Source) -> dict[str, ModuleType]:
     """Give what is imported now of the modules that a new process runs again."""
-    found: dict[str, ModuleType] = {}
-    for top in (source.module.__name__, *source.packages):
-        found |= _parts(top)
+    found = {name: sys.modules[name] for name in source.names if name in sys.modules}
+    # Asked thousands of times, while there may be thousands of modules: they are looked through
+    # only where one has come or gone. One that comes as another goes is seen the next time.
+    if len(sys.modules) - len(found) != source.others:
+        found = {}
+        for top in (source.module.__name__, *source.packages):
+            found |= _parts(top)
+        source.names = [*dict.fromkeys([*source.names, *found])]
+        source.others = len(sys.modules) - len(found)
     return found
 
 

@@ -1,12 +1,13 @@
 """What a store's module keeps belongs to one simulated process."""
 
+import sys
 import types
 
 import pytest
 
 from harness.ops import read, write
 from harness.schedule import ConcurrentWorkload, Schedule, run_schedule
-from harness.schedule.modules import copies_of, keeps_state
+from harness.schedule.modules import copies_of, keeps_state, parts_of, source_of
 from harness.subjects import MISSING, load
 from tests.schedule import shared
 
@@ -74,3 +75,15 @@ def test_state_is_read_off_the_module(source, keeps):
 def test_a_module_without_state_is_not_run_again():
     subject = load("harness.reference.subjects:hardened")
     assert next(copies_of(subject)) is subject
+
+
+def test_a_part_that_is_imported_later_is_known_however_often_it_comes_and_goes(monkeypatch):
+    source, own, late = source_of(CACHED), shared.__name__, f"{shared.__name__}.late"
+    assert [*parts_of(source)] == [own]
+    for other in ("told_one", "told_two"):
+        monkeypatch.setitem(sys.modules, late, types.ModuleType(late))
+        assert [*parts_of(source)] == [own, late]
+        monkeypatch.setitem(sys.modules, other, types.ModuleType(other))
+        assert [*parts_of(source)] == [own, late]
+        monkeypatch.delitem(sys.modules, late)
+        assert [*parts_of(source)] == [own]
