@@ -44,7 +44,7 @@ RACES = (
     "reader_sees_half_a_value",
 )
 CHAINS = {
-    "journal_dropped_for_room": (0, frozenset({"full-disk"})),
+    "journal_dropped_for_room": (38, frozenset({"full-disk"})),
     "compaction_in_place": (0, frozenset()),
     "unsynced_copy_trusted": (64, frozenset()),
 }

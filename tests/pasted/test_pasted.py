@@ -84,7 +84,7 @@ def _told(name):
         subject=f"scenarios.zoo.{bug.name}:broken",
         guarantees=(bug.guarantee,),
         profiles=profiles,
-        effort="default" if bug.name in MIXED or bug.since > 3 else "quick",
+        effort="default" if bug.name in MIXED or (FULL and bug.since > 3) else "quick",
     )
     name, data = next(iter(check(plan).repros.items()))
     reproduction = load_reproduction(data, name)
