@@ -21,6 +21,8 @@ from harness.subjects import load
 from harness.unit import Depth, run_unit
 from harness.workloads import standing
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 BROKEN = "scenarios.zoo.rename_without_fsync:broken"
 FIXED = "scenarios.zoo.rename_without_fsync:fixed"
 CRASHES = ("atomicity", "durability", "listing")

@@ -23,6 +23,8 @@ from harness.subjects import load
 from harness.unit import Depth, run_unit
 from harness.workloads import value_of
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 FULL = os.environ.get("HARNESS_FULL") == "1"
 CRASHES = ("atomicity", "durability", "recovery", "listing")
 THREE = ("kill", "ordered", "posix")

@@ -11,6 +11,8 @@ from harness.record import Recorder
 from harness.render.text import as_text
 from harness.runner import Plan, check
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 STORE = """
 import mmap, os, sqlite3, subprocess
 

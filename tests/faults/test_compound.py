@@ -19,6 +19,8 @@ from harness.runner import Plan, check
 from harness.subjects import load
 from scenarios.zoo._base import EVERY
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 REFERENCE = "harness.reference.subjects:hardened"
 MODELS = tuple(PROFILES.values())
 FULL = os.environ.get("HARNESS_FULL") == "1"

@@ -15,6 +15,8 @@ from harness.fault_hooks import FaultHooks
 from harness.faults import ERRORS, Fault, Full, faults_of, parse
 from harness.intercept import active, rerouted
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 NAMES = st.sampled_from(["*", *CALLS])
 PATTERNS = st.none() | st.text("abc*?[]./-_ #:,", min_size=1)
 SYMBOLS = st.sampled_from(sorted({error for errors in ERRORS.values() for error in errors}))

@@ -19,6 +19,8 @@ from harness.runner import Plan, check
 from harness.subjects import load
 from harness.workloads import value_of
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 FULL = os.environ.get("HARNESS_FULL") == "1"
 MODELS = tuple(PROFILES.values())
 SMALL = Workload("overwrite", (write("a", b"2"),), (write("a", b"1"),))

@@ -12,6 +12,8 @@ from harness.quiet import quiet
 from harness.runner import Plan, check
 from harness.subjects import load
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 STORE = f"{Path(__file__).parent / 'write_back.py'}:"
 
 

@@ -21,6 +21,8 @@ from harness.schedule import Schedule
 from harness.subjects import load
 from scenarios.zoo import all_bugs
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 FULL = os.environ.get("HARNESS_FULL") == "1"
 SOME = ("lost_update", "locks_in_opposite_order")  # threads: see test_replaying
 BUGS = [

@@ -21,6 +21,8 @@ from harness.unit import Depth, run_unit
 from harness.workloads import standing
 from scenarios.zoo import all_bugs
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 EVERYTHING = bool(os.environ.get("HARNESS_REUSE_EVERYTHING"))
 MODELS = tuple(PROFILES.values())
 WORKLOADS = {workload.name: workload for workload in standing()}

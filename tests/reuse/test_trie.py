@@ -20,6 +20,8 @@ from harness.reuse import FIRST_NEW, Asked, Trie, translated
 from harness.subjects import Subject, load
 from harness.trace import Create, Write
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 
 def shifted(image, by):
     """The same tree with other inode numbers."""

@@ -10,6 +10,8 @@ from harness.gate import Gate
 from harness.runner import Plan, check
 from scenarios._draws import draws
 
+pytestmark = pytest.mark.usefixtures("rerouted_throughout")
+
 PROFILES = ("kill", "posix")
 GUARANTEES = ("atomicity", "durability")
 
