@@ -12,12 +12,12 @@ from typing import Final
 from harness.disk import Machine
 from harness.errors import CallLimitExceeded, Hung
 from harness.examination import Examination
+from harness.givers import GivingRecorder
 from harness.history import DIRECTORY, Event, history_until
 from harness.intercept import active
 from harness.ops import Operation
-from harness.record import Recorder
 from harness.recovery import RESTART, follow_values
-from harness.trace import is_call
+from harness.trace import Frame, is_call
 
 __all__ = ["after_kill", "budget_of_kill", "kills_of"]
 
@@ -77,7 +77,7 @@ def after_kill(
     recording = examination.recording
     subject = recording.subject
     image = examination.explorer.image(examination.explorer.everything_after(calls))
-    recorder = Recorder(subject.files)
+    recorder = GivingRecorder(subject.files)
     machine = Machine(image, seed=recording.seed + 2 * RESTART, hooks=recorder)
     process = machine.process()
     events = history_until(recording.events, calls)
@@ -86,7 +86,7 @@ def after_kill(
     value, _ = follow_values(subject, recording.workload)
     operation = Operation("write", recording.workload.keys[0], value)
     try:
-        with active(process):
+        with active(process), recorder.listening():
             session = subject.open(DIRECTORY)
             list(session.list())
             for key in recording.workload.keys:
@@ -98,18 +98,24 @@ def after_kill(
             events.append(Event(len(events), operation, opened, written))
     except (Exception, CallLimitExceeded, Hung):  # noqa: BLE001 - what recovery may not do is judged elsewhere
         return None
+    finally:
+        process.kill()  # its threads end with it
     if not recorder.records:
         return None
-    before, done = [], 0
+    before, given, done = [], dict[int, tuple[Frame, ...]](), 0
     for record in recording.records:
         if is_call(record):
             if done == calls:
                 break
             done += 1
         before.append(record)
+        if record.i in recording.given:
+            given[record.i] = recording.given[record.i]
     # One numbering for the joined trace: losses are named by it.
     following = max((record.i for record in before), default=0) + 1
     for number, record in enumerate(recorder.records, following):
+        if record.i in recorder.given:
+            given[number] = recorder.given[record.i]
         record.i = number
     return Examination(
         recording,
@@ -120,4 +126,5 @@ def after_kill(
         from_position=2 * calls + 1,
         budget=budget_of_kill(examination.budget, 1) if budget is None else budget,
         kill_at=calls,
+        given=given,
     )

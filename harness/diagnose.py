@@ -9,7 +9,7 @@ destroyed anything: the first essential loss is the culprit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -108,7 +108,7 @@ class Sites:
     """
 
     def __init__(
-        self, records: Iterable[Record], given: dict[int, tuple[Frame, ...]] | None = None
+        self, records: Iterable[Record], given: Mapping[int, tuple[Frame, ...]] | None = None
     ) -> None:
         self._given = given or {}
         decides: dict[tuple[str, str], bool] = {}
@@ -175,15 +175,15 @@ class _Case:
         self.violation = sighting.violation
         self.position = sighting.violation.position
         self.explorer, self.crash = self.examination.explorer, sighting.state
-        recording = self.examination.recording
-        # A successor's calls are numbered on from those of the run: nobody noted its bytes.
-        ours = {id(one) for one in recording.records}
-        self.given = {
-            one.i: recording.given[one.i]
-            for one in self.examination.records
-            if one.i in recording.given and id(one) in ours
-        }
+        self.given: Mapping[int, tuple[Frame, ...]] = self.examination.given or {}
         self._start()
+
+    @property
+    def ends(self) -> int:
+        """The last call of the operation that the crash interrupts, or came after."""
+        calls = (self.position + 1) // 2
+        ends = [one.returned for one in self.examination.events if one.invoked < calls]
+        return max(ends, default=len(self.explorer.constraints.effects.records))
 
     def _start(self) -> None:
         self.nodes = self.explorer.constraints.nodes
@@ -232,8 +232,13 @@ class _NestedCase(_Case):
         self._outer = sighting.state
         # The recovery once more, this time asking which line makes each call.
         self.explorer = self.examination.nested_explorer(self._outer, lines=True)
-        self.given: dict[int, tuple[Frame, ...]] = {}
+        self.given = {}
         self._start()
+
+    @property
+    def ends(self) -> int:
+        """All of the recovery is one operation."""
+        return len(self.explorer.constraints.effects.records)
 
     def violations(self, state: CrashState) -> Iterator[Violation]:
         image = self.explorer.image(state)
@@ -275,6 +280,9 @@ def diagnose(sighting: Sighting) -> Diagnosis:
             return diagnosis
         blamed = sites.issuer(early)
         return replace(diagnosis, culprit=blamed, origin=blamed, published=diagnosis.culprit)
+    if missing and (violation.guarantee, violation.kind) == ("durability", "lost"):
+        # What is there has been replaced or taken away, and that, acknowledged, is what was lost.
+        return found("lost", missing[0])
     return replace(found("exposed", published), repaired=_repaired(case, taken, sites))
 
 
@@ -282,6 +290,8 @@ def _repaired(case: _Case, taken: int, sites: Sites) -> Site | None:
     """Find the call after which the violation is gone: it and the culprit belong together."""
     nodes = case.nodes
     for number in range(case.issued, len(nodes)):
+        if nodes[number].call > case.ends:
+            return None  # what another operation does belongs to that
         if number + 1 < len(nodes) and nodes[number + 1].call == nodes[number].call:
             continue
         fuller = taken | (1 << number + 1) - (1 << case.issued)

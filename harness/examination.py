@@ -5,7 +5,7 @@ Which of them to look at is not decided here: `harness.examine` takes them all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +18,7 @@ from harness.oracle import Judge
 from harness.persistence import Constraints, Model, constrain, derive
 from harness.recovery import Observation, Prober, Reading
 from harness.reuse import Asked, Trie, translated
-from harness.trace import Record
+from harness.trace import Frame, Record
 from harness.violation import Violation
 
 __all__ = ["Examination"]
@@ -43,6 +43,8 @@ class Examination:
         from_position: Crash states possible before this position are left to another examination.
         budget: Sets of effects visited before sampling.
         kill_at: Calls after which the first process died, in a mixed failure.
+        given: Where a buffered file was given what a write of the trace brings, by the write's
+            number (see `harness.givers`); by default as in the run.
     """
 
     recording: Recording
@@ -53,12 +55,15 @@ class Examination:
     from_position: int = 0
     budget: int = 20_000
     kill_at: int | None = None
+    given: Mapping[int, tuple[Frame, ...]] | None = None
     constraints: Constraints = field(init=False)
     explorer: Explorer = field(init=False)
     judge: Judge = field(init=False)
 
     def __post_init__(self) -> None:
         subject = self.recording.subject
+        if self.given is None:
+            self.given = self.recording.given
         self.constraints = constrain(derive(self.records, self.recording.base), self.model)
         self.explorer = Explorer(
             self.constraints,

@@ -16,7 +16,7 @@ from harness.diagnose import Sites
 from harness.errors import BaselineError, HarnessError
 from harness.examination import Examination
 from harness.explore import Explorer
-from harness.fates import fates_of, sites_of, step_of
+from harness.fates import fates_of, step_of
 from harness.finding import Crash, Reproduction, load_reproduction, state_of
 from harness.given import give
 from harness.history import Event, Recording, record
@@ -31,7 +31,7 @@ from harness.rot import apply, parse_damage, stored
 from harness.scene import Act, Exhibit, Span, disk_rows, excerpts_of
 from harness.schedule.fresh import fresh
 from harness.subjects import Subject
-from harness.trace import is_call
+from harness.trace import Frame, is_call
 
 __all__ = ["exhibit", "exhibits_of"]
 
@@ -106,7 +106,7 @@ def _crashed(
             found.events,
             finding,
             what,
-            recording,
+            found.given,
             reproduction.kill_at,
         )
     ]
@@ -118,9 +118,7 @@ def _crashed(
             return None
         final, before = inner, found.explorer.image(state)
         acts.append(
-            _act(
-                "The recovery from it", explorer, reproduction.second, [], finding, what, recording
-            )
+            _act("The recovery from it", explorer, reproduction.second, [], finding, what, None)
         )
     position = (reproduction.second or crash).position
     moments = (
@@ -144,7 +142,7 @@ def _act(
     events: list[Event],
     finding: FindingRecord,
     what: str,
-    recording: Recording,
+    given: Mapping[int, tuple[Frame, ...]] | None,
     killed_after: int | None = None,
 ) -> Act:
     """Write a trace down with what a crash left of it."""
@@ -152,7 +150,7 @@ def _act(
     assert state is not None
     fates = fates_of(explorer, state, crash)
     records = explorer.constraints.effects.records
-    sites = sites_of(records, recording)
+    sites = Sites(records, given)
     steps = tuple(
         step_of(number, one, *fates[number], finding.culprit, sites)
         for number, one in enumerate(records, 1)
@@ -240,7 +238,7 @@ def _rotten(recording: Recording, rot: str, finding: FindingRecord) -> Exhibit:
 
 def _plain(title: str, recording: Recording, finding: FindingRecord) -> Act:
     calls = [one for one in recording.records if is_call(one)]
-    sites = sites_of(calls, recording)
+    sites = Sites(calls, recording.given)
     steps = tuple(
         step_of(number, one, "ran", (), finding.culprit, sites)
         for number, one in enumerate(calls, 1)

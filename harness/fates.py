@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.diagnose import Sites
 from harness.explore import CrashState, Explorer
 from harness.finding import Crash
-from harness.history import Recording
 from harness.report import Culprit
 from harness.scene import Fate, Step
 from harness.script import format_call
 from harness.trace import Fdatasync, Fsync, Record, Sync
 
-__all__ = ["fates_of", "sites_of", "step_of"]
+__all__ = ["fates_of", "step_of"]
 
 
 def fates_of(
@@ -88,14 +85,3 @@ def step_of(
         lost=lost,
         culprit=culprit is not None and (culprit.file, culprit.line) == (file, line),
     )
-
-
-def sites_of(records: Sequence[Record], recording: Recording) -> Sites:
-    """Name lines as the diagnosis does; who gave bytes is known of the run itself only."""
-    ours = {id(one) for one in recording.records}
-    given = {
-        one.i: recording.given[one.i]
-        for one in records
-        if one.i in recording.given and id(one) in ours
-    }
-    return Sites(records, given)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -26,6 +27,13 @@ _LAYERS: Final = (io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
 _RAW_WRITE: Final = SimulatedFile.write.__code__
 
 
+class _Now(threading.local):
+    """What a thread is doing: giving bytes to a buffered file, writing those of one."""
+
+    giving: tuple[int, tuple[Frame, ...]] | None = None
+    writing: Any = None
+
+
 class GivingRecorder(Recorder):
     """A recorder that also notes where a buffered file was given what it writes later.
 
@@ -39,39 +47,46 @@ class GivingRecorder(Recorder):
         self.given: dict[int, tuple[Frame, ...]] = {}
         # Files are kept alive here: an id is good as a key only as long as its object lives.
         self._pending: dict[int, tuple[Any, tuple[Frame, ...]]] = {}
-        self._giving: tuple[int, tuple[Frame, ...]] | None = None
-        self._writing: Any = None
+        self._now = _Now()
+        self._listens = False
 
     def record(self, record: Record) -> None:
         super().record(record)
-        if isinstance(record, Write) and self._writing is not None:
-            known = self._pending.get(id(self._writing))
+        writing = self._now.writing
+        if isinstance(record, Write) and writing is not None:
+            known = self._pending.get(id(writing))
             if known is not None:
                 self.given[record.i] = known[1]
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Listen to who writes, inside the block."""
-        if sys.getprofile() is not None:
+        """Listen to who writes, inside the block: this thread, and those started in it."""
+        if sys.getprofile() is not None or threading.getprofile() is not None:
             yield  # a profiler runs, and one like cProfile could not be put back
             return
+        self._listens = True
+        threading.setprofile(self._event)
         sys.setprofile(self._event)
         try:
             yield
         finally:
             sys.setprofile(None)
-            self._writing = self._giving = None
+            threading.setprofile(None)
+            self._listens = False
+            self._now = _Now()
 
     def _event(self, frame: FrameType, event: str, argument: Any) -> None:
-        if event == "c_call":
+        if not self._listens:
+            sys.setprofile(None)  # in a thread that went on
+        elif event == "c_call":
             if getattr(argument, "__name__", "") in _GIVING:
                 self._given_by(frame, getattr(argument, "__self__", None))
         elif event in ("c_return", "c_exception"):
-            if self._giving is not None and getattr(argument, "__name__", "") in _GIVING:
-                self._giving = None
+            if self._now.giving is not None and getattr(argument, "__name__", "") in _GIVING:
+                self._now.giving = None
         elif frame.f_code is _RAW_WRITE:
             if event == "call":
-                self._writing = frame.f_locals.get("self")
+                self._now.writing = frame.f_locals.get("self")
             elif event == "return":
                 self._written()
 
@@ -81,14 +96,15 @@ class GivingRecorder(Recorder):
             return
         at = self.at(frame)
         if at:
-            self._giving = id(raw), at
+            self._now.giving = id(raw), at
             self._pending.setdefault(id(raw), (raw, at))
 
     def _written(self) -> None:
         """Forget who gave what is written now; the rest is of whoever is giving at the moment."""
-        raw, self._writing = self._writing, None
-        if self._giving is not None and self._giving[0] == id(raw):
-            self._pending[id(raw)] = raw, self._giving[1]
+        now = self._now
+        raw, now.writing = now.writing, None
+        if now.giving is not None and now.giving[0] == id(raw):
+            self._pending[id(raw)] = raw, now.giving[1]
         else:
             self._pending.pop(id(raw), None)
 

@@ -52,7 +52,7 @@ def pieces(examination: Examination, site: Site) -> list[int]:
     """Give, as bits, the nodes of what a line writes into one file in one operation."""
     constraints: Constraints = examination.explorer.constraints
     records = constraints.effects.records
-    sites = Sites(records, examination.recording.given)
+    sites = Sites(records, examination.given)
     ends = [event.returned for event in examination.events]
     masks: dict[tuple[int, int | None], int] = {}
     for number, node in enumerate(constraints.nodes):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from _thread import get_ident
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType, FrameType
@@ -14,6 +15,7 @@ from typing import Final
 
 from harness.disk import Hooks
 from harness.intercept import suspended
+from harness.intercept.handing import HANDED
 from harness.trace import Frame, Mark, Record
 
 __all__ = ["SOURCE_ROOTS", "Recorder"]
@@ -59,7 +61,11 @@ SOURCE_ROOTS: Final = tuple(
 _INSTALLED: Final = ("/site-packages/", "/dist-packages/")
 _MACHINERY: Final = tuple(
     f"/{name}/"
-    for name in ("pyfakefs", "_pytest", "pytest", "pluggy", "hypothesis", "xdist", "execnet")
+    for name in (
+        *("pyfakefs", "_pytest", "pytest", "pluggy", "hypothesis", "xdist", "execnet"),
+        # They hand the calls of files to a thread: which, and when, is up to who calls them.
+        *("aiofiles", "anyio"),
+    )
 )
 
 _ENGINE: Final = ("", "")
@@ -130,7 +136,7 @@ class Recorder(Hooks):
         Args:
             frame: Where to begin; the caller by default.
         """
-        frames = []
+        frames: list[Frame] = []
         places = self._places
         if frame is None:
             frame = sys._getframe(1)  # noqa: SLF001 - the documented way to see one's callers
@@ -139,11 +145,18 @@ class Recorder(Hooks):
             place = places[code] if code in places else self._place(code)
             if place is not None:
                 if place is _ENGINE:
-                    break
+                    return tuple(frames)
                 frames.append((place[0], frame.f_lineno or 0, place[1]))
                 if len(frames) == self._depth_max:
-                    break
+                    return tuple(frames)
             frame = frame.f_back
+        # A thread's stack ends where it began: what it runs was handed to it by another.
+        for code, line in HANDED.get(get_ident(), ()):
+            place = places[code] if code in places else self._place(code)
+            if place is _ENGINE or len(frames) == self._depth_max:
+                break
+            if place is not None:
+                frames.append((place[0], line, place[1]))
         return tuple(frames)
 
     def record(self, record: Record) -> None:

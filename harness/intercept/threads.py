@@ -10,6 +10,7 @@ from typing import Any
 from harness.disk import Process
 from harness.errors import Killed
 from harness.intercept.current import ACTIVE, active
+from harness.intercept.handing import handed
 from harness.intercept.registry import stands_for
 from harness.intercept.sync import BELONGS, SCHEDULED
 
@@ -31,7 +32,7 @@ def _within(process: Process, function: Callable[..., Any]) -> Callable[..., Any
 
 def _started(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
     scheduled = SCHEDULED.get(get_ident())
-    function = _within(process, function)
+    function = _within(process, handed(function))
     return function if scheduled is None else scheduled.spawn(function)
 
 
