@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from threading import get_ident
 from typing import Any, Final
 
 from harness.disk import Machine, Process, Verdict
@@ -76,12 +75,8 @@ def operations_of_run(recording: Recording) -> tuple[Operation, ...]:
 
 
 def calls_of(recording: Recording, operation: int) -> list[Seen]:
-    """List the calls of an operation, counted from its start; none where it cannot be done.
-
-    None either where a sync waits for a thread that makes some of them: with that one dead it would
-    wait for ever.
-    """
-    hooks = _Threads()
+    """List the calls of an operation, counted from its start; none where it cannot be done."""
+    hooks = FaultHooks()
     machine = Machine(recording.base, seed=recording.seed, hooks=hooks, call_limit=CALLS_MAX)
     with _opened(recording, machine.process()) as session:
         if isinstance(session, Raised):
@@ -89,8 +84,7 @@ def calls_of(recording: Recording, operation: int) -> list[Seen]:
         hooks.start()
         # A delete of what is not there is nothing to repeat.
         answer = _do(recording, session, operation)
-    waits = recording.subject.sync is not None and hooks.elsewhere
-    return [] if waits or isinstance(answer, Raised) else hooks.seen
+    return [] if isinstance(answer, Raised) else hooks.seen
 
 
 def behind(recording: Recording, operation: int, fault: Fault) -> list[Seen]:
@@ -100,8 +94,6 @@ def behind(recording: Recording, operation: int, fault: Fault) -> list[Seen]:
 
 def strikes(recording: Recording, operation: int, fault: Fault) -> bool:
     """Tell whether all of a fault fires in an operation."""
-    if recording.subject.sync is not None and not calls_of(recording, operation):
-        return False
     return _struck(recording, operation, fault).complete
 
 
@@ -147,19 +139,6 @@ def words_of(recording: Recording, number: int) -> str:
 def _syncs_after(recording: Recording, operation: Operation) -> bool:
     """Tell whether a sync belongs to an operation that is repeated: without it little happens."""
     return recording.subject.sync is not None and operation.kind in ("write", "delete")
-
-
-class _Threads(FaultHooks):
-    """Notes whether other threads than its own make calls."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._own = get_ident()
-        self.elsewhere = False
-
-    def before(self, process: Process, call: str, **details: Any) -> Verdict | None:
-        self.elsewhere = self.elsewhere or get_ident() != self._own
-        return super().before(process, call, **details)
 
 
 class _Makers(FaultHooks):

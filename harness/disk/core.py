@@ -89,6 +89,7 @@ class Core(Lookups):
         "_verdict",
         "calls",
         "dead",
+        "mourners",
         "number",
     )
 
@@ -96,6 +97,8 @@ class Core(Lookups):
         super().__init__(machine, pid, cwd)
         self.number = number
         self.dead = False
+        # What is called when it dies: its threads wait for real locks, and have to be woken.
+        self.mourners: dict[Callable[[], object], None] = {}
         self.calls = 0
         self._counted_from = 0
         self._limit = machine.call_limit

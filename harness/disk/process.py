@@ -110,6 +110,7 @@ class Process(DescriptorCalls, DataCalls, NameCalls, AttributeCalls, LockCalls):
             self._close(fd)
         self.dead = True
         self.rearm()
+        self._mourned()
 
     def kill(self) -> None:
         """Die: every later call raises Killed, and nothing more reaches the disk.
@@ -122,3 +123,8 @@ class Process(DescriptorCalls, DataCalls, NameCalls, AttributeCalls, LockCalls):
             description = self._detach(fd)
             if description is not None:
                 self._let_go(description)
+        self._mourned()
+
+    def _mourned(self) -> None:
+        for wake in list(self.mourners):
+            wake()

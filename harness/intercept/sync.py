@@ -15,11 +15,13 @@ import selectors
 import threading
 from _thread import get_ident
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from harness.disk import Process
 from harness.errors import Killed
 from harness.intercept import real
+from harness.intercept.current import ACTIVE
 from harness.intercept.modulelocks import module_lock
 from harness.intercept.registry import stand_in, stand_in_class_attribute, stands_for
 from harness.intercept.scheduled import SCHEDULED, Scheduled
@@ -29,9 +31,6 @@ __all__ = ["BELONGS", "SCHEDULED", "Scheduled"]
 
 BELONGS: Final[dict[int, Process]] = {}
 """Identifier of each thread that a simulated process has started to that process."""
-
-_LOOKS_SECONDS: Final = 0.05
-"""Real seconds between two looks whether a waiting thread's process is dead."""
 
 
 class _Maker:
@@ -73,36 +72,41 @@ class _Maker:
 class _Waiter:
     """What a thread of a simulated process waits on in a Condition, as long as that lives.
 
-    Event, Queue, Semaphore and Barrier wait on one, too. No exception can be raised in a thread
-    that waits for a real lock, so it looks up from time to time: whose process is dead ends, and
-    the real threads of a store that is opened a thousand times do not pile up.
+    Event, Queue, Semaphore, Barrier and Future wait on one, too. No exception can be raised in a
+    thread that waits for a real lock, so the end of its process wakes it. So the real threads of a
+    store that is opened a thousand times do not pile up, and an operation that waits for a thread
+    in which a kill struck ends with it.
     """
 
     def __init__(self, process: Process) -> None:
         self._lock = real.thread.allocate_lock()
         self._process = process
-        self.release = self._lock.release
+
+    def release(self) -> None:
+        with suppress(RuntimeError):  # woken by both: what it waits for, and the end
+            self._lock.release()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as a lock has it
         if self._lock.acquire(False):  # noqa: FBT003 - likewise
             return True
-        end = None if timeout < 0 else real.time.monotonic() + timeout
-        while blocking:
-            left = _LOOKS_SECONDS if end is None else end - real.time.monotonic()
-            if left <= 0:
-                break
-            if self._lock.acquire(True, min(left, _LOOKS_SECONDS)):  # noqa: FBT003 - likewise
-                return True
-            if self._process.dead:
-                raise Killed("the process of this thread is dead")
-        return False
+        if not blocking:
+            return False
+        process = self._process
+        process.mourners[self.release] = None
+        try:
+            got = not process.dead and self._lock.acquire(True, timeout)  # noqa: FBT003 - likewise
+        finally:
+            process.mourners.pop(self.release, None)
+        if process.dead:
+            raise Killed("the process of this thread is dead")
+        return got
 
 
 class _WaiterMaker(_Maker):
     """Stands for what Condition takes its waiters from."""
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        process = BELONGS.get(get_ident())
+        process = BELONGS.get(get_ident()) or ACTIVE.get(get_ident())
         if process is not None and get_ident() not in SCHEDULED:
             return _Waiter(process)
         return super().__call__(*arguments, **options)

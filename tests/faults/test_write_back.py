@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.history import record
-from harness.hygiene import parse_repeated, repetitions
+from harness.hygiene import parse_repeated
 from harness.intercept import rerouted
 from harness.ops import Workload, write
 from harness.quiet import quiet
@@ -65,11 +65,15 @@ def test_what_a_sync_leaves_behind_is_repeated_with_the_change_before_it():
     assert [one.verdict for one in right.verdicts] == ["held"]
 
 
-def test_a_thread_that_a_sync_waits_for_is_not_killed_under_it():
-    # Nothing would wake the one that waits: the check would never end.
+@pytest.mark.parametrize("store", ["threaded", "answered"])
+def test_a_kill_in_a_thread_ends_the_sync_that_waits_for_it(store):
+    # Nothing else would wake the one that waits: the check would never end.
     with rerouted(), quiet():
-        recording = record(load(STORE + "threaded"), Workload("overwrite", (write("a", b"1"),)))
-        repeated = repetitions(recording, short=True)
-        strikes = parse_repeated("repeat operation 0: * #2: killed").strikes(recording)
-    assert repeated == []
-    assert not strikes
+        recording = record(load(STORE + store), Workload("overwrite", (write("a", b"1"),)))
+        assert parse_repeated("repeat operation 0: * #2: killed").strikes(recording)
+
+
+def test_a_store_that_waits_for_a_thread_is_exercised():
+    report = checked("answered", "hygiene", profiles=("posix",))
+    assert report.findings == []
+    assert [one.verdict for one in report.verdicts] == ["held"]

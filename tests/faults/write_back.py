@@ -2,12 +2,14 @@
 
 import os
 import zlib
+from concurrent.futures import Future
 from contextlib import suppress
+from queue import Queue
 from threading import Thread
 
 from scenarios.adapters._declare import declares
 
-__all__ = ["correct", "forgets", "leaks", "swallows", "threaded"]
+__all__ = ["answered", "correct", "forgets", "leaks", "swallows", "threaded"]
 
 GUARANTEES = ("atomicity", "durability", "recovery", "clean-failure", "hygiene", "listing")
 
@@ -112,6 +114,28 @@ class _Threaded(WriteBack):
         saver.join()
 
 
+class _Answered(WriteBack):
+    def __init__(self, directory: str) -> None:
+        self.jobs: Queue[Future[None]] = Queue()
+        Thread(target=self.work, daemon=True).start()
+        super().__init__(directory)
+
+    def work(self) -> None:
+        while True:
+            answer = self.jobs.get()
+            try:
+                super().flush()
+            except OSError as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result(None)
+
+    def flush(self) -> None:
+        answer: Future[None] = Future()
+        self.jobs.put(answer)
+        answer.result()
+
+
 @declares(sync="flush", single_writer=True, guarantees=GUARANTEES)
 def correct(directory: str) -> WriteBack:
     """Open the store."""
@@ -140,3 +164,9 @@ def leaks(directory: str) -> WriteBack:
 def threaded(directory: str) -> WriteBack:
     """Open one that waits for a thread to save."""
     return _Threaded(directory)
+
+
+@declares(sync="flush", single_writer=True, guarantees=GUARANTEES)
+def answered(directory: str) -> WriteBack:
+    """Open one that waits for the answer of a thread that goes on."""
+    return _Answered(directory)
