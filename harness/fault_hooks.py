@@ -181,7 +181,12 @@ class FaultHooks(Hooks):
                     self._owe(process, details["fd"], aim.fault.error or "EIO")
                     if self.reverts:
                         self._revert(process, details["ino"])
-                raise verdict
+                try:
+                    raise verdict
+                finally:
+                    # The error would keep this frame, this frame the error, and both of them the
+                    # store's: a file that nobody refers to any more would not be closed.
+                    del verdict
         if call in _SYNCS:
             self._tell(process, details["fd"])
         return None

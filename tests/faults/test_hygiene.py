@@ -1,5 +1,7 @@
 """What grows with each repetition is found by the repetition that shows it, and by no other."""
 
+import os
+
 import pytest
 
 from harness.errors import UsageError
@@ -77,3 +79,43 @@ def test_what_cannot_be_repeated_is_refused_in_one_line(text):
         parse_repeated(text)
     assert repr(text) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+class Unclosed:
+    """A store that leaves its files to the end of their names, as CPython closes them then."""
+
+    guarantees = ("hygiene",)
+    single_writer = True
+
+    def __init__(self, directory):
+        self.directory = directory
+        os.makedirs(directory, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, key, value):
+        file = open(self.path("~"), "wb")  # noqa: SIM115 - the point of it
+        file.write(value)
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        os.replace(self.path("~"), self.path(key))
+
+    def read(self, key):
+        with open(self.path(key), "rb") as file:
+            return file.read()
+
+    def delete(self, key):
+        os.unlink(self.path(key))
+
+    def list(self):
+        return [name for name in os.listdir(self.directory) if name != "~"]
+
+
+def test_a_file_that_an_error_takes_along_is_no_leak():
+    with rerouted(), quiet():
+        recording = record(load(f"{__name__}:Unclosed"), WORKLOAD)
+        result = inject(recording, MODELS, frozenset({"hygiene"}), Amount(300))
+    assert result.candidates == []
+    assert result.coverage["hygiene"].faults > 50
