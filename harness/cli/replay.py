@@ -89,7 +89,29 @@ def _as_test(path: str) -> str:
     model = models.get(reproduction.profile)
     if model is None:
         raise UsageError(f"{path}: it names an unknown profile {reproduction.profile!r}")
-    return as_test(reproduction, model)
+    text = as_test(reproduction, model)
+    _try(path, text)
+    return text
+
+
+def _try(path: str, text: str) -> None:
+    """Run a test once on the store as it is: one that does not tell the finding is not printed.
+
+    Raises:
+        UsageError: It passes although the finding is there, or fails for another reason.
+    """
+    from harness.pasted.tried import can_try, outcome  # noqa: PLC0415 - see above
+
+    if not can_try():
+        return
+    with side_output_on_stderr():
+        seen = outcome(text)
+        if seen == "fails" or (seen == "passes" and _one(path).outcome != "reproduced"):
+            return
+    raise UsageError(
+        f"{path}: it cannot be told as a test on pyfakefs: with the store as it is, that test "
+        f"{seen}; keep the file in a corpus directory instead ([tool.harness] corpus)"
+    )
 
 
 def _read(path: str) -> bytes:

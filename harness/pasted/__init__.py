@@ -43,12 +43,17 @@ _CALLS: Final = {
     **dict.fromkeys(("read", "readinto", "pread", "readv", "preadv"), ("look",)),
 }
 
-_EVERY: Final = ("disk", "run", "store", "judge", "crashes")
+_FAKES: Final = "FakeDirectory, FakeDirWrapper, FakeFile, FakeFileWrapper"
+
+_IMPORTS: Final = tuple(f"import {name}" for name in ("inspect", "itertools", "os", "stat", "zlib"))
+
+_EVERY: Final = ("lacking", "disk", "run", "store", "judge", "crashes")
 """Rooms of the shim that each test needs."""
 
 _MORE: Final = {
     "fail_everywhere": ("calls",),
     "fail_in_recovery": ("calls",),
+    "fail_reads": ("calls",),
     "damage_everything": ("damage",),
     "kill_repeatedly": ("leaks",),
     "fail_repeatedly": ("leaks",),
@@ -79,10 +84,19 @@ def as_test(reproduction: Reproduction, model: Model) -> str:
         [
             f'"""{_docstring(reproduction)}"""',
             "",
-            *sorted({"import inspect", "import itertools", "import os", "import zlib", *imports}),
+            *sorted(
+                {
+                    "import inspect",
+                    "import itertools",
+                    "import os",
+                    "import stat",
+                    "import zlib",
+                    *imports,
+                }
+            ),
             "",
             "import pytest",
-            "from pyfakefs.fake_file import FakeDirectory, FakeFile",
+            f"from pyfakefs.fake_file import {_FAKES}",
             "from pyfakefs.fake_filesystem import FakeFilesystem",
             "from pyfakefs.fake_open import FakeFileOpen",
             "from pyfakefs.fake_os import FakeOsModule",
@@ -175,6 +189,8 @@ def _call(found: Reproduction) -> tuple[str, set[str]]:
                 "what a sync says about a failing call cannot be told as a test on pyfakefs; keep "
                 "the finding's *.repro.json in a corpus directory instead ([tool.harness] corpus)"
             )
+        if found.kind == "false-answer" and not isinstance(given.call, Full):
+            return f"fail_reads(disk, {calls!r}, {error}, SETUP, OPERATIONS)", imports
         more = "" if given.at is None else ", crashing=True"
         if isinstance(given.call, Full) or given.call.sticky:
             more += ", lasting=True"

@@ -110,9 +110,11 @@ def recoveries(disk, image, calls, error, keys):
     for number in range(200):
         base = lay_out(disk, image)
         disk.failed, disk.failing = False, (calls, number, error)
+        during = {}
         try:
             session = Session(base)
-            session.names(), [session.read(key) for key in keys]
+            session.names()
+            during = {key: session.read(key) for key in keys}
         except Exception:
             pass  # it may refuse to work as long as that lasts
         disk.failing = None
@@ -125,4 +127,34 @@ def recoveries(disk, image, calls, error, keys):
         except Exception as problem:
             yield place, f"opening raises {type(problem).__name__}: {problem}", {}
         else:
+            for key, value in during.items():
+                if value != read[key] and not str(value).startswith("raises"):
+                    yield place, f"{key!r} read as {value!r}, and is {read[key]!r}", {}
             yield place, None, read
+
+
+def fail_reads(disk, calls, error, setup, operations):
+    """Let each call of a reading fail in turn: it may raise, and must not answer wrongly."""
+    disk.listening = False
+    base = lay_out(disk, ((), ()))
+    perform(disk, base, [*setup, *operations])
+    sound = Session(base)
+    expected = {key: sound.read(key) for key in keys_of([*setup, *operations])}
+    listed = sorted(sound.names())
+    for number in range(200):
+        session = Session(base)
+        disk.failed, disk.failing = False, (calls, number, error)
+        place = f"call {number} of {calls} fails"
+        for key, value in expected.items():
+            read = session.read(key)
+            assert read == value or str(read).startswith("raises"), (
+                f"{place}: {key!r} reads as {read!r}, and is {value!r}"
+            )
+        try:
+            names = sorted(session.names())
+        except Exception:
+            names = listed  # raising is what it should do
+        assert names == listed, f"{place}: the list is {names}, and should be {listed}"
+        disk.failing = None
+        if not disk.failed:
+            return

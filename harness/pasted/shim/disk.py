@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import pytest
-from pyfakefs.fake_file import FakeDirectory, FakeFile
+from pyfakefs.fake_file import FakeDirectory, FakeDirWrapper, FakeFile, FakeFileWrapper
 from pyfakefs.fake_filesystem import FakeFilesystem
 from pyfakefs.fake_open import FakeFileOpen
 from pyfakefs.fake_os import FakeOsModule
+
+from harness.pasted.shim.lacking import add_lacking
 
 # -- below this line everything goes into the test
 PAGE, SECTOR = 4096, 512
@@ -83,9 +86,17 @@ def disk(monkeypatch, request):
     def set_attribute(original):
         def set_(self, key, value):
             if key == "_byte_contents" and not isinstance(self, FakeDirectory):
-                old = self.__dict__.get(key) or b""
-                if watched.listening and not watched.raw and len(value or b"") > len(old):
-                    watched.strike("write")  # of a buffer that is flushed
+                old, new = self.__dict__.get(key) or b"", value or b""
+                if not watched.raw and old != new and len(new) >= len(old):
+                    try:
+                        watched.strike("write")  # of a buffer that is flushed
+                    except OSError as error:
+                        if error.errno:
+                            if watched.part is not None:
+                                part = new[: len(old) + watched.part]
+                                watched.content(self, old, part)
+                                original(self, key, part)
+                            raise
                 watched.content(self, old, value)
             original(self, key, value)
 
@@ -144,10 +155,18 @@ def disk(monkeypatch, request):
 
     def close(original):
         def close_(self, descriptor):
-            thing = self.filesystem.get_open_file(descriptor).get_object()
-            original(self, descriptor)  # one that fails has closed all the same
+            if isinstance(self, FakeFileWrapper) and not self._is_open():
+                return
+            thing = self.get_object()
             try:
-                watched.strike("close")
+                original(self, descriptor)
+            except OSError:
+                # A file whose last flush fails is closed all the same.
+                if self._is_open() and self._closefd:
+                    watched.fs.close_open_file(descriptor)
+                raise
+            try:
+                watched.strike("close")  # one that fails has closed, too
             except OSError:
                 watched.steps.append(("dropped", watched.number(thing)))
                 raise
@@ -175,7 +194,8 @@ def disk(monkeypatch, request):
     monkeypatch.setattr(os, "getpid", lambda: watched.process)
     instead(FakeFileOpen, "call", looking)
     instead(FakeOsModule, "lseek", lseek)
-    instead(FakeOsModule, "close", close)
+    instead(FakeFileWrapper, "close_fd", close)
+    instead(FakeDirWrapper, "close_fd", close)
 
     def write(original):
         def write_(self, descriptor, content):
@@ -198,6 +218,7 @@ def disk(monkeypatch, request):
         return write_
 
     instead(FakeOsModule, "write", write)
+    add_lacking(watched, lambda name, call: instead(FakeOsModule, name, lambda _: call))
     instead(FakeFile, "__setattr__", set_attribute)
     instead(FakeDirectory, "add_entry", add_entry)
     instead(FakeDirectory, "remove_entry", remove_entry)
@@ -213,8 +234,12 @@ def disk(monkeypatch, request):
     return watched
 
 
+def is_link(thing):
+    return stat.S_ISLNK(thing.st_mode)
+
+
 def lay_out(disk, image):
-    """Make a directory that holds an image; give its path."""
+    """Make a directory that holds an image, symbolic links as text; give its path."""
     disk.places += 1
     base = f"/disk/{disk.places}"
     os.mkdir(base)
@@ -222,6 +247,9 @@ def lay_out(disk, image):
     for path in sorted(dirs):
         os.mkdir(f"{base}/{path}")
     for path, content in files:
+        if isinstance(content, str):
+            os.symlink(content, f"{base}/{path}")
+            continue
         with open(f"{base}/{path}", "wb") as file:
             file.write(content)
     return base

@@ -6,7 +6,7 @@ import itertools
 
 from pyfakefs.fake_file import FakeDirectory
 
-from harness.pasted.shim.disk import MOST, PAGE, SECTOR, lay_out
+from harness.pasted.shim.disk import MOST, PAGE, SECTOR, is_link, lay_out
 
 RULES: dict = {}
 
@@ -81,7 +81,7 @@ class Run:
                 whole = one_directory or RULES["names"] == "journal" or RULES["order"] != "free"
                 for group in [step[1]] if whole else [[change] for change in step[1]]:
                     found.append((number, "name", group[0][0], tuple(group)))
-            elif step[0] == "bytes":
+            elif step[0] == "bytes" and not is_link(self.disk.things[step[1]]):
                 found += self._pages(number, *step[1:])
         return found
 
@@ -153,6 +153,8 @@ class Run:
                 if isinstance(self.disk.things[thing], FakeDirectory):
                     dirs.append(prefix + name)
                     pending.append((f"{prefix}{name}/", thing))
+                elif is_link(self.disk.things[thing]):  # never without its target
+                    files.append((prefix + name, self.disk.things[thing].contents))
                 else:
                     files.append((prefix + name, contents.get(thing, b"")))
         return tuple(sorted(dirs)), tuple(sorted(files))
