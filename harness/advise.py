@@ -158,7 +158,10 @@ def _breaks(
                 return True
         # However little was asked for: some syncs are there for nothing else.
         if model.order != "returned":
-            for _, part in after_kills(recording, model, prober, change, plan.depth.budget):
+            edits = () if change is None else (change,)
+            for _, part in after_kills(run or recording, model, prober, edits, plan.depth.budget):
+                if part is None:
+                    return True
                 if not part.exhaustive:
                     sampled.add((recording.workload.name, model.name))
                 if any(part.sightings.count(name) for name in guarantees):

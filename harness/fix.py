@@ -9,12 +9,13 @@ already run are reused.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from harness.diagnose import Site
 from harness.edits import SYNCED_THROUGHOUT, Change, edited
+from harness.elsewhere import Elsewhere
 from harness.errors import HarnessError
 from harness.finding import Candidate, Unmended
 from harness.halves import overwrites
@@ -30,9 +31,9 @@ from harness.schedule.fresh import fresh
 from harness.subjects import Session, Subject
 from harness.together import Judged, in_company
 from harness.trace import Call, Create, Link, Rename
-from harness.trials import CrashTrial, KillTrial, NestedTrial, Trial
+from harness.trials import CrashTrial, KillTrial, NestedTrial
 
-__all__ = ["prove"]
+__all__ = ["mended_by", "prove"]
 
 
 def prove(
@@ -55,25 +56,88 @@ def prove(
         The proven change; None where the case takes another fault than crashes and kills, or none
         of those tried mends it: what that says is in ``found.unmended`` then.
     """
-    crash, meter = found.reproduction, meter or Meter()
-    if crash.fault is not None or crash.rot is not None or crash.chain is not None:
+    if not _can_be_tried(found) or found.culprit is None:
         return None
-    if found.culprit is None or crash.race is not None:
-        return None
-    workload = crash.workload()
-    chosen = [models[name] for name in models if name in found.profiles]
     with rerouted(), quiet(), fresh(subject):
-        recording = record(subject, workload, seed=crash.seed)
-        prober = _prober(subject, found, recording)
-        kind = CrashTrial
-        if crash.second is not None:
-            kind = NestedTrial
-        elif crash.kill_at is not None:
-            kind = KillTrial
-        trial = kind(recording, chosen, prober, found.guarantee, budget, meter, site=found.culprit)
-        if kind is CrashTrial:
+        trial = _trial(subject, found, models, budget, meter or Meter())
+        if type(trial) is CrashTrial:
             return _in_one(found, found.culprit, trial, subject)
         return _in_several(found, found.culprit, trial)
+
+
+def mended_by(
+    subject: Subject,
+    found: Candidate,
+    others: Iterable[tuple[Candidate, Fix]],
+    models: dict[str, Model],
+    budget: int,
+    meter: Meter | None = None,
+) -> Fix | None:
+    """Look whether a change that mends another finding mends one for which none was proven.
+
+    What seems another line's doing is then one cause with that finding, seen from there.
+
+    Args:
+        subject: The store.
+        found: The finding.
+        others: Findings whose fixes are proven, the first to try first.
+        models: The persistence models, by name.
+        budget: As in `prove`.
+        meter: Likewise.
+    """
+    meter, tried = meter or Meter(), set[str]()
+    if not _can_be_tried(found):
+        return None
+    with rerouted(), quiet(), fresh(subject):
+        trial = _trial(subject, found, models, budget, meter)
+        before = trial.broken()
+        elsewhere = Elsewhere(trial)
+        for other, fix in others:
+            change = _again(other, trial)
+            if not before or fix.together or change is None or change.identity in tried:
+                continue
+            tried.add(change.identity)
+            trial.sampled = False
+            try:
+                left = trial.broken(change, at_once=True)
+            except HarnessError:
+                continue
+            if left == 0 and meter.where is None and not elsewhere.broken_by(change):
+                return _proven(found, (fix.change, change), before, sampled=trial.sampled)
+    return None
+
+
+def _again(other: Candidate, trial: CrashTrial) -> Change | None:
+    """Make the change that mends a finding of one run anew, for the traces of another."""
+    if other.culprit is None or not other.edit:
+        return None
+    for recording in trial.traces():
+        for _, change in changes(other, other.culprit, recording):
+            if change.identity == other.edit:
+                return change
+    return None
+
+
+def _can_be_tried(found: Candidate) -> bool:
+    """Tell whether it takes nothing but crashes and kills of one process to show a finding."""
+    crash = found.reproduction
+    other = crash.fault or crash.rot or crash.chain or crash.race
+    return other is None and found.culprit is not None
+
+
+def _trial(
+    subject: Subject, found: Candidate, models: dict[str, Model], budget: int, meter: Meter
+) -> CrashTrial:
+    crash = found.reproduction
+    chosen = [models[name] for name in models if name in found.profiles]
+    recording = record(subject, crash.workload(), seed=crash.seed)
+    prober = _prober(subject, found, recording)
+    kind = CrashTrial
+    if crash.second is not None:
+        kind = NestedTrial
+    elif crash.kill_at is not None:
+        kind = KillTrial
+    return kind(recording, chosen, prober, found.guarantee, budget, meter, site=found.culprit)
 
 
 def _prober(subject: Subject, found: Candidate, recording: Recording) -> Prober:
@@ -92,7 +156,7 @@ def _proven(
     before: int,
     *,
     sampled: bool,
-    together: tuple[str, ...] = (),
+    together: tuple[tuple[str, Change], ...] = (),
 ) -> Fix:
     text, change = proposal
     found.edit = change.identity
@@ -101,7 +165,7 @@ def _proven(
         verified="trace",
         violations_before=before,
         violations_after=0,
-        together=list(together),
+        together=[one for one, _ in together],
         sampled=sampled,
     )
 
@@ -124,10 +188,15 @@ def _in_one(found: Candidate, culprit: Site, trial: CrashTrial, subject: Subject
             return None
         return judged
 
+    elsewhere = Elsewhere(trial)
     for proposal in changes(found, culprit, recording):
         proof = mended(proposal[1])
         # One that mends this and breaks what held is none.
-        if proof is not None and proof.others <= first.others:
+        if (
+            proof is not None
+            and proof.others <= first.others
+            and not elsewhere.broken_by(proposal[1])
+        ):
             return _proven(found, proposal, first.broken, sampled=proof.sampled)
     company = in_company(found, culprit, recording, trial.judged)
     if company is not None and meter.where is None:
@@ -199,33 +268,51 @@ def _unlisted(
 _PROPOSED_MAX: Final = 40
 
 
-def _in_several(found: Candidate, culprit: Site, trial: Trial) -> Fix | None:
+def _in_several(found: Candidate, culprit: Site, trial: CrashTrial) -> Fix | None:
     """Look for a change of what several processes do, one after the other."""
     meter, tried = trial.meter, 0
-    violations = trial.broken(None)
+    violations = trial.broken()
     if not violations:
         return None
 
-    def left_by(change: Change, *, at_once: bool) -> int | None:
+    def left_by(*changes: Change, at_once: bool) -> int | None:
         trial.sampled = False
         try:
-            return trial.broken(change, at_once=at_once)
+            return trial.broken(*changes, at_once=at_once)
         except HarnessError:
             return None
 
+    elsewhere = Elsewhere(trial)
     for proposal in _proposed(found, culprit, trial):
         left = left_by(proposal[1], at_once=True)
         # Where time ran out, what was judged is not all there is.
-        if left == 0 and meter.where is None:
+        if left == 0 and meter.where is None and not elsewhere.broken_by(proposal[1]):
             return _proven(found, proposal, violations, sampled=trial.sampled)
         tried += left is not None
+    killed = found.reproduction.kill_at
+    run = trial.joined(killed) if killed is not None and isinstance(trial, KillTrial) else None
+    if run is not None and isinstance(trial, KillTrial):
+        company = in_company(found, culprit, run, trial.judged_after_kill)
+        if company is not None:
+            # Found at the one kill that shows it, proven at all of them.
+            others = [change for _, change in company.others]
+            before = left_by(*others, at_once=False)
+            left = left_by(company.change[1], *others, at_once=True)
+            if before and left == 0 and meter.where is None:
+                return _proven(
+                    found,
+                    company.change,
+                    before,
+                    sampled=trial.sampled,
+                    together=company.others,
+                )
     synced = left_by(SYNCED_THROUGHOUT, at_once=False)
     if meter.where is None:
         found.unmended = Unmended(violations, tried, synced)
     return None
 
 
-def _proposed(found: Candidate, culprit: Site, trial: Trial) -> Iterator[tuple[str, Change]]:
+def _proposed(found: Candidate, culprit: Site, trial: CrashTrial) -> Iterator[tuple[str, Change]]:
     """Propose changes from every trace in which the culprit acts, each once."""
     seen = set[str]()
     for recording in trial.traces():
@@ -233,7 +320,7 @@ def _proposed(found: Candidate, culprit: Site, trial: Trial) -> Iterator[tuple[s
             (f, n) == (culprit.file, culprit.line)
             for one in recording.records
             if isinstance(one, Call)
-            for f, n, _ in one.at
+            for f, n, _ in (*one.at, *recording.given.get(one.i, ())[:1])
         )
         if not acts:
             continue

@@ -25,7 +25,7 @@ from harness.edits import (
     replaced_whole,
 )
 from harness.history import Recording
-from harness.trace import Call, Rename, Unlink, Write
+from harness.trace import Call, Close, Fdatasync, Fsync, Rename, Sync, Unlink, Write
 
 __all__ = ["About", "changes", "relying", "syncs", "whole"]
 
@@ -50,7 +50,7 @@ def syncs(found: About, culprit: Site, recording: Recording) -> Iterator[tuple[s
     if found.published is not None:
         yield f"flush the file before {at} syncs it", flushed(culprit)
     acts = _acts(culprit, recording)
-    own = missing is None or not acts or any(isinstance(one, Rename) for one in acts)
+    own = missing is None or not acts or _publishes(acts, missing, recording)
     text = f"fsync the file before {_at(publisher)}"
     if missing is not None and not own:
         text = f"fsync the file that {_at(missing)} writes before {_at(publisher)}"
@@ -58,6 +58,9 @@ def syncs(found: About, culprit: Site, recording: Recording) -> Iterator[tuple[s
     if found.cause == "reordered":
         yield file_first
     yield f"fsync the directory after {at}", after(culprit, directory=True)
+    if found.cause == "reordered" and missing is not None:
+        text = f"fsync the directory after {_at(missing)}"
+        yield text, after(missing, directory=True)
     renamed = _renamed(culprit, recording)
     if found.cause == "lost" and renamed is not None:
         # One sync there mends what comes too late and what never comes: one change, one cause.
@@ -68,19 +71,24 @@ def syncs(found: About, culprit: Site, recording: Recording) -> Iterator[tuple[s
 
 
 def changes(found: About, culprit: Site, recording: Recording) -> Iterator[tuple[str, Change]]:
-    """Propose changes, the smallest first: one call, two calls, a protocol."""
+    """Propose changes, the smallest first: one call, two calls, a protocol.
+
+    Syncs come before any other order: they forbid crash states and allow no new one.
+    """
     at, missing = _at(culprit), found.missing
     acts = _acts(culprit, recording)
     yield from syncs(found, culprit, recording)
+    if found.cause == "reordered":
+        yield from relying(found, culprit)
     if found.repaired is not None:
         if any(isinstance(one, Unlink) for one in acts):
             yield f"leave out {at}: {_at(found.repaired)} replaces the old file", dropped(culprit)
         if any(isinstance(one, Rename) for one in acts):
             yield f"link instead of renaming at {at}, so that the name stays", linked(culprit)
     for first, second in _neighbours(culprit, recording):
+        if _only_syncs(second, recording) and not _only_syncs(first, recording):
+            continue  # behind it, what is moved would not be synced any more
         yield f"move {_at(first)} after {_at(second)}", moved(first, second)
-    if found.cause == "reordered":
-        yield from relying(found, culprit)
     yield (
         f"fsync the file before {at} and the directory after it",
         _both(before(culprit, missing), after(culprit, directory=True)),
@@ -118,6 +126,25 @@ def _acts(site: Site, recording: Recording) -> list[Call]:
     ]
 
 
+def _written(site: Site, recording: Recording) -> set[str]:
+    """Give the paths of the files that a line writes, or gives their bytes."""
+    sites = Sites(recording.records, recording.given)
+    return {
+        one.path
+        for one in recording.records
+        if isinstance(one, Write)
+        for behind in (sites.giver(one), sites.issuer(one))
+        if behind is not None and (behind.file, behind.line) == (site.file, site.line)
+    }
+
+
+def _publishes(acts: list[Call], missing: Site, recording: Recording) -> bool:
+    """Tell whether what a line renames is the file that another line wrote."""
+    renamed = {one.src for one in acts if isinstance(one, Rename)}
+    written = _written(missing, recording)
+    return bool(renamed) and (not written or bool(renamed & written))
+
+
 def _renamed(site: Site, recording: Recording) -> Site | None:
     """Find the line that renames a file after a line wrote it."""
     sites = Sites(recording.records, recording.given)
@@ -134,6 +161,11 @@ def _renamed(site: Site, recording: Recording) -> Site | None:
 
 def _at(site: Site) -> str:
     return f"{PurePosixPath(site.file).name}:{site.line}"
+
+
+def _only_syncs(site: Site, recording: Recording) -> bool:
+    acts = [one for one in _acts(site, recording) if not isinstance(one, Close)]
+    return bool(acts) and all(isinstance(one, Fsync | Fdatasync | Sync) for one in acts)
 
 
 def _both(first: Change, second: Change) -> Change:

@@ -30,7 +30,7 @@ from harness.report import (
     Report,
     Stats,
 )
-from harness.settling import ranked, settle, write_up
+from harness.settling import mended_together, ranked, settle, write_up
 from harness.shards import cost_of, dearest_first
 from harness.unit import UnitResult, run_unit
 from harness.verdicts import verdict_of
@@ -124,6 +124,7 @@ def check(plan: Plan, progress: Callable[[Progress], None] | None = None) -> Out
         if plan.budget_seconds is not None:
             until = started + plan.budget_seconds + max(_GRACE * plan.budget_seconds, 1.0)
         settled = [settle(plan, one, until) for one in ranked(partial.candidates())]
+        settled = mended_together(plan, settled, until)
     return conclude(plan.header, partial, settled, time.monotonic() - started)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from harness.accepting import accepting
 from harness.chainshrink import shrink_chain
 from harness.finding import Candidate
-from harness.fix import prove
+from harness.fix import mended_by, prove
 from harness.guarantees import GUARANTEES, SEVERITIES
 from harness.isolation.shortest import shorten
 from harness.meter import Meter
@@ -22,9 +22,9 @@ from harness.report import (
     FindingRecord,
 )
 from harness.shrink import shrink
-from harness.story import finding_record
+from harness.story import CONTENT, finding_record
 
-__all__ = ["finish", "ranked", "settle", "write_up"]
+__all__ = ["finish", "mended_together", "ranked", "settle", "write_up"]
 
 _REPLAYS: Final = 10
 
@@ -42,7 +42,8 @@ def finish(
         As `write_up`.
     """
     names = [model.name for model in plan.models]
-    return write_up(names, [settle(plan, one) for one in ranked(candidates)])
+    settled = [settle(plan, one) for one in ranked(candidates)]
+    return write_up(names, mended_together(plan, settled, None))
 
 
 def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -79,6 +80,31 @@ def settle(plan: Plan, one: Candidate, until: float | None = None) -> Settled:
         if halves and small.guarantee != "recovery":
             small.accepted = accepting(plan.loaded, small, models)
     return Settled(small, replayed, fix)
+
+
+def mended_together(plan: Plan, settled: list[Settled], until: float | None) -> list[Settled]:
+    """Try, on each finding for which no change was proven, those that mend the others.
+
+    Args:
+        plan: What they were found by.
+        settled: The causes.
+        until: When to stop looking.
+
+    Returns:
+        The same, some of them with a fix.
+    """
+    models = {model.name: model for model in plan.models}
+    proven = [(one.candidate, one.fix) for one in settled if one.fix is not None]
+    result = []
+    for one in settled:
+        meter, fix = Meter(until=until), one.fix
+        if fix is None and proven and one.replayed == _REPLAYS and not meter.over():
+            found = one.candidate
+            mine = [other for other in proven if other[0].guarantee == found.guarantee]
+            others = [*mine, *(other for other in proven if other not in mine)]
+            fix = mended_by(plan.loaded, found, others, models, plan.depth.budget, meter)
+        result.append(one if fix is one.fix else Settled(one.candidate, one.replayed, fix))
+    return result
 
 
 def of_one_cause(settled: Iterable[Settled]) -> list[Settled]:
@@ -130,9 +156,28 @@ def _same_cause(known: Settled, other: Settled) -> bool:
         return False
     if one.edit and one.edit == two.edit:
         return True
+    if _unsynced_bytes(one, two) or _unsynced_bytes(two, one):
+        return True
     # Where a checksum would do as well the protocol is not called its fix, but it does mend it.
     mended = known.fix is not None or other.fix is not None
     return mended and one.whole is not None and one.whole == two.whole
+
+
+def _unsynced_bytes(one: Candidate, two: Candidate) -> bool:
+    """Tell whether the bytes of one line are lost in both: behind a rename, and after a kill.
+
+    A file that is never synced shows as a rename that comes before its bytes and, where another
+    process wrote what it replaced, as bytes that never come: it lacks one sync.
+    """
+    early, late = one.missing, two.culprit
+    return (
+        (one.cause, two.cause) == ("reordered", "lost")
+        and two.reproduction.kill_at is not None
+        and early is not None
+        and late is not None
+        and (early.file, early.line) == (late.file, late.line)
+        and all(part.startswith(CONTENT) for found in (one, two) for _, part in found.lost[:1])
+    )
 
 
 def write_up(

@@ -11,7 +11,7 @@ from harness.finding import Candidate
 from harness.isolation.words import race_fault, race_remedy, race_summary
 from harness.report import Culprit, FindingRecord, Fix
 
-__all__ = ["finding_record"]
+__all__ = ["CONTENT", "finding_record"]
 
 
 def finding_record(
@@ -163,14 +163,14 @@ def _cause(found: Candidate, culprit: Site) -> str:
             f"so {_place(found.published)} may reach disk before them."
         )
     if found.cause == "reordered" and missing is not None:
-        what = "file" if any(part.startswith(_CONTENT) for _, part in found.lost) else "directory"
+        what = "file" if any(part.startswith(CONTENT) for _, part in found.lost) else "directory"
         if _same(missing, culprit):
             return f"{place} may reach disk in part: nothing keeps what it changes together."
         return (
             f"{place} may reach disk before {_place(missing)}: nothing syncs the {what} in between."
         )
     if found.cause == "lost":
-        what = "file" if any(part.startswith(_CONTENT) for _, part in found.lost) else "directory"
+        what = "file" if any(part.startswith(CONTENT) for _, part in found.lost) else "directory"
         done = f" before {found.operation} returns" if found.operation else " after it"
         return f"{place} may never reach disk: nothing syncs the {what}{done}."
     if found.repaired is not None and not _same(found.repaired, culprit):
@@ -186,7 +186,7 @@ def _cause(found: Candidate, culprit: Site) -> str:
     return f"{place} leaves a state that must not be seen."
 
 
-_CONTENT: Final = ("data ", "size ", "cut ", "zeros ")
+CONTENT: Final = ("data ", "size ", "cut ", "zeros ")
 """How the parts of a call begin that are about a file's content, not about a name."""
 
 
@@ -203,10 +203,11 @@ def _injected(found: Candidate, fault: str) -> str:
     if found.guarantee == "hygiene":
         return f"Something is left behind{place} ({fault}): {found.observed}."
     key = "" if found.key is None else f" key {found.key!r}:"
+    says = "returns" if found.severity == "false-ack" else "raises"
     outcome = {
         "false-ack": "is acknowledged all the same",
         "false-answer": "answers all the same",
-        "not-clean": "raises, and leaves what must not be",
+        "not-clean": f"{says}, and leaves what must not be",
         "unusable": "fails, and the store does not work afterwards",
     }.get(found.kind, "goes wrong")
     return f"With {fault}{place}, {found.operation} {outcome}:{key} {found.observed}."
@@ -253,6 +254,20 @@ _REMEDIES: Final = {
     "integrity": "store a checksum over key, length and value, and check it after {at}",
     "hygiene": "remove or close what {at} leaves when the operation does not end well",
 }
+_SHORT: Final = "go on until all is moved: {at} takes part of it for the whole"
+_REMOVED: Final = (
+    "let a later operation remove what {at} leaves, or use one name again: its removal can fail"
+)
+
+
+def _remedy(found: Candidate) -> str:
+    """Say what mends what another fault than a crash shows; ``{at}`` stands for the line."""
+    fault = found.reproduction.fault or ""
+    if found.guarantee == "clean-failure" and " bytes only" in fault:
+        return _SHORT  # no error is there to be told of
+    if found.guarantee == "hygiene" and "; then " in fault:
+        return _REMOVED
+    return _REMEDIES[found.guarantee]
 
 
 def suggestion(found: Candidate) -> str:
@@ -267,7 +282,9 @@ def suggestion(found: Candidate) -> str:
         at = _at(culprit)
         if found.kind == "removal-lost":
             return f"fsync the directory after {at}, or a power cut brings back what it removed"
-        return _REMEDIES[found.guarantee].format(at=at)
+        return _remedy(found).format(at=at)
+    if culprit is not None and found.reproduction.fault is not None:
+        return f"let the error at {_at(culprit)} reach the caller, and open all the same afterwards"
     if culprit is None:
         return "make what was acknowledged durable before returning"
     at = _at(culprit)

@@ -53,13 +53,13 @@ class Company(NamedTuple):
 
     Attributes:
         change: The change, in words and to be made.
-        others: The others, in words.
+        others: The others, likewise.
         before: Crash states that break the guarantee with the others alone.
         sampled: Whether not every crash state was judged with all of them.
     """
 
     change: Proposal
-    others: tuple[str, ...]
+    others: tuple[Proposal, ...]
     before: int
     sampled: bool
 
@@ -89,7 +89,7 @@ def in_company(about: About, culprit: Site, recording: Recording, seen: Seen) ->
             continue
         count = seen(without).broken
         if count:
-            return Company(own, tuple(text for text, _ in others), count, proof.sampled)
+            return Company(own, tuple(others), count, proof.sampled)
     return None
 
 

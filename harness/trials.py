@@ -7,7 +7,7 @@ the recovery's do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -15,7 +15,7 @@ from harness.aftermath import NESTED_BUDGET
 from harness.coverage import Coverage
 from harness.cut_after_kill import after_kill, budget_of_kill
 from harness.diagnose import Site
-from harness.edits import Change, edited
+from harness.edits import Change, Changed, edited
 from harness.examination import Examination
 from harness.examine import examine, walk
 from harness.explore import CrashState, Explorer
@@ -50,13 +50,30 @@ class Trial(Protocol):
     def traces(self) -> Iterable[Recording]:
         """Give the traces that show the calls there are to change, the run's first."""
 
-    def broken(self, change: Change | None, *, at_once: bool = False) -> int | None:
-        """Count the violations with a change; None where it cannot be made.
+    def broken(self, *changes: Change, at_once: bool = False) -> int | None:
+        """Count the violations with some changes; None where they cannot be made.
 
         Args:
-            change: The change; None for none.
+            changes: Carried out one after the other, each where its line acts.
             at_once: Whether the first is enough.
         """
+
+
+def _changed(recording: Recording, changes: Iterable[Change]) -> tuple[Recording | None, bool]:
+    """Carry changes out where their lines act.
+
+    Returns:
+        The changed run, None where it comes to another disk; and whether anything was changed.
+    """
+    run, made = recording, False
+    for change in changes:
+        if change(run) is None:
+            continue
+        other, made = edited(run, change), True
+        if other is None:
+            return None, made
+        run = other
+    return run, made
 
 
 @dataclass
@@ -89,10 +106,12 @@ class CrashTrial:
         """The run."""
         return [self.recording]
 
-    def broken(self, change: Change | None, *, at_once: bool = False) -> int | None:
+    def broken(self, *changes: Change, at_once: bool = False) -> int | None:
         """Judge every crash state of the changed run."""
-        run = self.recording if change is None else edited(self.recording, change)
-        return None if run is None else self.count(run, at_once=at_once)
+        run, made = _changed(self.recording, changes)
+        if run is None or not (made or not changes):
+            return None
+        return self.count(run, at_once=at_once)
 
     def count(self, run: Recording, *, at_once: bool) -> int:
         """Count the violations of a run."""
@@ -138,25 +157,45 @@ class KillTrial(CrashTrial):
         for _, joined in _joined(self.recording, self.models[0], self.prober):
             yield joined
 
-    def broken(self, change: Change | None, *, at_once: bool = False) -> int | None:
+    def broken(self, *changes: Change, at_once: bool = False) -> int | None:
         """Judge every power cut after every kill, and those of the run alone."""
-        made = change is None
-        run: Recording | None = self.recording
-        if change is not None and change(self.recording) is not None:
-            run, made = edited(self.recording, change), True
+        run, made = _changed(self.recording, changes)
         if run is None:
             return None
+        made = made or not changes
         count = self.count(run, at_once=at_once)
         for model in self.models:
             if model.order == "returned":
                 continue
-            for done, part in after_kills(self.recording, model, self.prober, change, self.budget):
+            for done, part in after_kills(run, model, self.prober, changes, self.budget):
+                if part is None:
+                    return None
                 made = made or done
                 self.sampled = self.sampled or not part.exhaustive
                 count += part.sightings.count(self.guarantee)
                 if (count and at_once) or self.meter.over():
                     return count
         return count if made else None
+
+    def joined(self, killed: int) -> Recording | None:
+        """Give the run up to a kill, joined with what followed."""
+        for after, run in _joined(self.recording, self.models[0], self.prober, (killed,)):
+            assert after == killed
+            return run
+        return None
+
+    def judged_after_kill(self, run: Recording) -> Judged:
+        """Judge every power cut after the kill in a joined run."""
+        broken, sampled = 0, False
+        simplest: list[Sighting] = []
+        for model in self.models:
+            if model.order == "returned":
+                continue
+            part = _after_kill(run, model, self.prober, self.budget)
+            sampled = sampled or not part.exhaustive
+            broken += part.sightings.count(self.guarantee)
+            simplest += [group[0] for _, group in part.sightings.sorts({self.guarantee})]
+        return Judged(broken, simplest, sampled)
 
 
 @dataclass
@@ -172,50 +211,72 @@ class AfterKill:
     exhaustive: bool
 
 
-def _joined(recording: Recording, model: Model, prober: Prober) -> Iterator[tuple[int, Recording]]:
+def _joined(
+    recording: Recording, model: Model, prober: Prober, kills: Iterable[int] | None = None
+) -> Iterator[tuple[int, Recording]]:
     whole = Examination(recording, model, recording.records, recording.events, prober)
-    for killed in range(1, whole.constraints.effects.calls + 1):
+    for killed in kills or range(1, whole.constraints.effects.calls + 1):
         later = after_kill(whole, killed)
         if later is not None:
-            yield killed, replace(recording, records=later.records, events=later.events)
+            given = dict(later.given or {})
+            run = replace(recording, records=later.records, events=later.events, given=given)
+            yield killed, run
 
 
 def after_kills(
-    recording: Recording, model: Model, prober: Prober, change: Change | None, budget: int
-) -> Iterator[tuple[bool, AfterKill]]:
-    """Judge power cuts after each kill, with a change made in the successor's calls, too.
+    run: Recording, model: Model, prober: Prober, changes: Sequence[Change], budget: int
+) -> Iterator[tuple[bool, AfterKill | None]]:
+    """Judge power cuts after each kill, with changes made in the successor's calls, too.
 
     Args:
-        recording: The run.
+        run: The run, with the changes made in it: the kill strikes before a sync that was put in,
+            or after it.
         model: The persistence model.
         prober: Recovers images.
-        change: The change; None for none. Where its line does not act, nothing changes.
+        changes: The changes. Where the line of one does not act, nothing changes.
         budget: As for the run; an eighth of it goes to each kill.
 
     Yields:
-        Whether the change was made, and what was seen.
+        Whether a change was made in the successor's calls, and what was seen; None where the
+        changed successor comes to another disk.
     """
-    for _, joined in _joined(recording, model, prober):
-        run: Recording | None = joined
-        made = change is not None and change(joined) is not None
-        if made and change is not None:
-            run = edited(joined, change)
-        if run is None:
-            continue
-        start = run.events[-2].invoked if len(run.events) > 1 else 0
-        sightings, coverage = Sightings(), Coverage()
-        examination = Examination(
-            recording,
-            model,
-            run.records,
-            run.events,
-            prober,
-            from_position=2 * start + 1,
-            budget=budget_of_kill(budget, 1),
-            kill_at=start,
-        )
-        walk(examination, examination.explorer.states(), coverage, sightings, nested=False)
-        yield made, AfterKill(sightings, coverage.exhaustive)
+    for killed, joined in _joined(run, model, prober):
+        later, made = _changed(joined, [_following(killed, change) for change in changes])
+        yield made, None if later is None else _after_kill(later, model, prober, budget)
+
+
+def _following(killed: int, change: Change) -> Change:
+    """Make a change in what follows a kill; what came before it has happened."""
+
+    def carry(joined: Recording) -> Changed | None:
+        made = change(joined)
+        if made is None:
+            return None
+        calls = [(one, number) for number, one in enumerate(filter(is_call, joined.records), 1)]
+        followed = [one for one in made if one[1] > killed]
+        if [id(one) for one, _ in followed] == [id(one) for one, _ in calls[killed:]]:
+            return None
+        return calls[:killed] + followed
+
+    return Change(change.identity, carry)
+
+
+def _after_kill(run: Recording, model: Model, prober: Prober, budget: int) -> AfterKill:
+    """Judge the power cuts of a joined run, from where the successor begins."""
+    start = run.events[-2].invoked  # where the successor opens the store
+    sightings, coverage = Sightings(), Coverage()
+    examination = Examination(
+        run,
+        model,
+        run.records,
+        run.events,
+        prober,
+        from_position=2 * start + 1,
+        budget=budget_of_kill(budget, 1),
+        kill_at=start,
+    )
+    walk(examination, examination.explorer.states(), coverage, sightings, nested=False)
+    return AfterKill(sightings, coverage.exhaustive)
 
 
 @dataclass
@@ -231,23 +292,20 @@ class NestedTrial(CrashTrial):
             yield recovery
         yield self.recording
 
-    def broken(self, change: Change | None, *, at_once: bool = False) -> int | None:
+    def broken(self, *changes: Change, at_once: bool = False) -> int | None:
         """Judge every crash in the recovery from every crash, and those of the run alone."""
-        run: Recording | None = self.recording
-        made = change is None
-        if change is not None and change(self.recording) is not None:
-            run, made = edited(self.recording, change), True
+        run, made = _changed(self.recording, changes)
         if run is None:
             return None
-        count = self.count(run, at_once=at_once) if made and change is not None else 0
+        count = self.count(run, at_once=at_once) if made else 0
+        made = made or not changes
         for model in self.models:
             examination = self._examination(run, model)
             for state, recovery in self._recoveries(examination):
-                after: Recording | None = recovery
-                if change is not None and change(recovery) is not None:
-                    after, made = edited(recovery, change), True
+                after, acted = _changed(recovery, changes)
                 if after is None:
                     return None
+                made = made or acted
                 count += self._nested(examination, state, after)
                 if (count and at_once) or self.meter.over():
                     return count

@@ -64,6 +64,7 @@ ORDER = [
         "proposals",
         "together",
         "trials",
+        "elsewhere",
         "fix",
         "story",
         "scene",

@@ -2,11 +2,13 @@
 
 import os
 import struct
+from dataclasses import replace
 
 import pytest
 
 from harness import fix
-from harness.edits import Change
+from harness.edits import Change, moved
+from harness.elsewhere import Elsewhere
 from harness.proposals import changes
 from harness.runner import Plan, check
 
@@ -148,7 +150,7 @@ def line_of(text):
             "versions",
             'os.link(self.path("new"), ',
             "os.unlink(self.path(old))",
-            "fsync the directory of what {file}:{made} made, before {file}:{needs}",
+            "fsync the directory after {file}:{made}",
         ),
     ],
 )
@@ -166,16 +168,36 @@ def test_a_move_that_breaks_what_held_is_refused(monkeypatch):
     """Behind the only sync the superblock is never without its data, and not durable either."""
     moves = []
 
-    def only_moves(*about):
-        for text, change in changes(*about):
-            if text.startswith("move"):
-                moves.append(text)
-                yield text, change
+    def only_moves(_, culprit, recording):
+        line = line_of("os.fdatasync(self.fd)")
+        move = moved(culprit, replace(culprit, line=line))
+        assert move(recording) is not None
+        moves.append(move)
+        yield "move", move
 
     monkeypatch.setattr(fix, "changes", only_moves)
     monkeypatch.setattr(fix, "in_company", lambda *_: None)
     monkeypatch.setattr(fix, "whole", lambda _: ("nothing", Change("nothing", lambda _: None)))
+    # It mends overwriting as well: what is refused here, is for what it breaks in the first run.
+    monkeypatch.setattr(Elsewhere, "broken_by", lambda *_: False)
     for name, proven in (("slots_that_promise_less", True), ("slots", False)):
         found = check(Plan(f"{HERE}:{name}", ("posix",), effort="quick")).settled
         assert moves
         assert [one.fix is not None for one in found] == [proven]
+
+
+def test_no_step_is_proposed_to_move_behind_the_sync_that_follows_it():
+    seen = []
+
+    def noted(*about):
+        proposals = list(changes(*about))
+        seen.extend(text for text, _ in proposals)
+        return proposals
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fix, "changes", noted)
+        patch.setattr(fix, "in_company", lambda *_: None)
+        check(Plan(f"{HERE}:slots_that_promise_less", ("posix",), effort="quick"))
+    synced = line_of("os.fdatasync(self.fd)")
+    assert seen
+    assert f"after test_fix_keeps.py:{synced}" not in " ".join(seen)
