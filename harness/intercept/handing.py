@@ -49,7 +49,8 @@ def _call(function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) ->
         arguments = function.args + arguments
         options = {**function.keywords, **options}
         function = function.func
-    if arguments and type(getattr(function, "__self__", None)) is Context:
+    runs = getattr(function, "__name__", "") == "run"
+    if runs and arguments and type(getattr(function, "__self__", None)) is Context:
         return function(_call, arguments[0], arguments[1:], options)
     return function(*arguments, **options)
 
