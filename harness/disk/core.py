@@ -87,6 +87,7 @@ class Core(Lookups):
         "_top",
         "_umask",
         "_verdict",
+        "bereft",
         "calls",
         "dead",
         "mourners",
@@ -97,6 +98,7 @@ class Core(Lookups):
         super().__init__(machine, pid, cwd)
         self.number = number
         self.dead = False
+        self.bereft = False  # whether threads of its waited when it died
         # What is called when it dies: its threads wait for real locks, and have to be woken.
         self.mourners: dict[Callable[[], object], None] = {}
         self.calls = 0

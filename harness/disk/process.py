@@ -126,5 +126,6 @@ class Process(DescriptorCalls, DataCalls, NameCalls, AttributeCalls, LockCalls):
         self._mourned()
 
     def _mourned(self) -> None:
+        self.bereft = self.bereft or bool(self.mourners)
         for wake in list(self.mourners):
             wake()

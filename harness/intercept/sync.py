@@ -158,14 +158,37 @@ def _join(self: threading.Thread, timeout: float | None = None) -> None:
 stand_in_class_attribute(threading.Thread, "join", _join)
 
 
+def _looking(
+    select: Callable[[float], list[Any]], timeout: float | None, process: Process
+) -> list[Any]:
+    """Wait for an event loop's events in a thread, and end with the thread's process.
+
+    Nothing wakes a selector from outside; so it looks up, often at first, for a process that dies
+    mostly does so soon.
+    """
+    end = None if timeout is None else real.time.monotonic() + timeout
+    look = 0.001
+    while True:
+        left = look if end is None else min(look, max(end - real.time.monotonic(), 0))
+        events = select(left)
+        if process.dead:
+            raise Killed("the process of this thread is dead")
+        if events or (end is not None and real.time.monotonic() >= end):
+            return events
+        look = min(2 * look, 0.05)
+
+
 def _selecting(original: Any) -> Callable[..., list[Any]]:
     """Make an event loop's wait one that is seen: what it waits for, another thread sends."""
 
     def select(self: Any, timeout: float | None = None) -> list[Any]:
         scheduled = SCHEDULED.get(get_ident())
-        if scheduled is None:
-            return original(self, timeout)  # type: ignore[no-any-return]
-        return scheduled.select(lambda: original(self, 0), timeout)
+        if scheduled is not None:
+            return scheduled.select(lambda: original(self, 0), timeout)
+        process = BELONGS.get(get_ident())
+        if process is not None:
+            return _looking(lambda seconds: original(self, seconds), timeout, process)
+        return original(self, timeout)  # type: ignore[no-any-return]
 
     return select
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any, Final
 
 from harness.disk import Hooks, Process, Verdict, Wait
@@ -265,7 +266,7 @@ class Engine(Hooks):
         Raises:
             Killed: The one that starts it is dead: nobody would ever let the thread run.
         """
-        thread = getattr(getattr(function, "__wrapped__", None), "__self__", None)
+        thread = getattr(unwrap(function), "__self__", None)
         if parent.stop:
             never_started(thread)
             raise Killed(f"{parent.name} is dead")

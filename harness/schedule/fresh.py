@@ -2,8 +2,9 @@
 
 With one writer, processes come one after another by the thousand, and most leave nothing behind
 that the next could meet. So the modules are run again (`harness.schedule.modules`) only where the
-last process was struck, killed, or gave an error, or still lives; and once for each workload. A
-process that opens the store again keeps its modules.
+last process was struck, killed, or gave an error, still lives, or died with threads that waited for
+work (the module may know them); and once for each workload. A process that opens the store again
+keeps its modules.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class _Modules:
             self._install(modules)
             return self.latest
         if self._worn or any(
-            not other.dead and subject is self.latest for other, (subject, _) in self._known.items()
+            subject is self.latest and (other.bereft or not other.dead)
+            for other, (subject, _) in self._known.items()
         ):
             self._renew()
         while len(self._known) >= _KNOWN:

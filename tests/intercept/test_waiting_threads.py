@@ -1,8 +1,10 @@
 """A store's thread that waits for ever ends with its process; one that is notified goes on."""
 
+import asyncio
 import queue
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -25,6 +27,12 @@ def waits_with_a_timeout(done):
     done.append("never")
 
 
+def waits_in_an_event_loop(done):
+    with closing(asyncio.new_event_loop()) as loop:
+        loop.run_forever()
+    done.append("never")
+
+
 def settled(count):
     """Wait until there are no more real threads than so many; tell how many there are."""
     for _ in range(200):
@@ -34,7 +42,9 @@ def settled(count):
     return threading.active_count()
 
 
-@pytest.mark.parametrize("waits", [waits_for_an_event, waits_in_a_queue, waits_with_a_timeout])
+@pytest.mark.parametrize(
+    "waits", [waits_for_an_event, waits_in_a_queue, waits_with_a_timeout, waits_in_an_event_loop]
+)
 def test_threads_of_dead_processes_do_not_pile_up(waits):
     before, done = threading.active_count(), []
     with rerouted():
@@ -43,7 +53,7 @@ def test_threads_of_dead_processes_do_not_pile_up(waits):
             with active(process):
                 threading.Thread(target=waits, args=(done,), daemon=True).start()
             process.kill()
-    assert settled(before) == before
+        assert settled(before) == before
     assert done == []
 
 

@@ -127,3 +127,11 @@ def test_an_absence_is_known_in_modules_run_again(name: str) -> None:
     with rerouted(), fresh(subject), active(Machine().process()):
         session = subject.open("/simulated/store")
         assert subject.read(session, "a") is MISSING
+
+
+def test_a_thread_that_a_module_keeps_is_each_process_own():
+    """It ends with the process that started it; the next would wait for its answer for ever."""
+    plan = Plan("tests.schedule.lazy_thread:Store", ("kill",), effort="quick")
+    report = check(plan).report
+    assert report.findings == []
+    assert {one.verdict for one in report.verdicts} == {"held"}
