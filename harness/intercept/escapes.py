@@ -17,6 +17,7 @@ from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from harness.disk.constants import MOUNT
 from harness.errors import EscapeError, Killed, SimulationError
 from harness.intercept import real
 from harness.intercept.current import ACTIVE, FIRST_DESCRIPTOR
@@ -170,13 +171,24 @@ _AUDITS.update(
     )
 )
 
+_STRAY: Final = (
+    "the thread was started by no simulated process but, it seems, when the store was imported; "
+    "start it when the store is opened, or first used"
+)
+
+
+def _is_simulated(path: str) -> bool:
+    return path.startswith(MOUNT) and path[len(MOUNT) :][:1] in ("", "/")
+
+
 _installed = False
 
 
 def install_audit_hook() -> None:
     """Add the hook, once for the life of the interpreter: CPython has no way to take one out.
 
-    While no simulated process is active it costs one test of an empty dictionary an event.
+    An event of a thread that acts for no simulated process costs one look-up, and a look at the
+    path where it is about a file.
     """
     global _installed  # noqa: PLW0603 - the interpreter's state, not ours
     if _installed:
@@ -185,7 +197,11 @@ def install_audit_hook() -> None:
     actives, audits, ident = ACTIVE, _AUDITS, get_ident
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if actives and event in audits and ident() in actives:
+        if event not in audits:
+            return
+        if ident() in actives:
             audits[event](*arguments)
+        elif arguments and type(arguments[0]) is str and _is_simulated(arguments[0]):
+            _refuse(f"{event} of {arguments[0]!r}", _STRAY)
 
     sys.addaudithook(hook)

@@ -17,8 +17,10 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any, Final, TypeAlias
 
-from harness.intercept.current import ACTIVE
+from harness.disk import Process
+from harness.intercept.current import ACTIVE, active
 from harness.intercept.registry import stand_in_class_attribute
+from harness.intercept.sync import BELONGS
 
 __all__ = ["HANDED", "handed"]
 
@@ -82,9 +84,35 @@ def handed(function: Callable[..., Any]) -> Callable[..., Any]:
 _real_submit: Final[Any] = ThreadPoolExecutor.submit
 
 
+def _acting_for(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a process's thread act for the process that hands it something.
+
+    A pool that a module keeps may have threads that an earlier process started. A thread of none
+    stays real.
+    """
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        ident = get_ident()
+        if ACTIVE.get(ident) in (None, process):
+            return function(*arguments, **options)
+        before = BELONGS.get(ident)
+        with active(process):
+            BELONGS[ident] = process
+            try:
+                return _call(function, arguments, options)
+            finally:
+                if before is None:
+                    del BELONGS[ident]
+                else:
+                    BELONGS[ident] = before
+
+    return run
+
+
 def _submit(self: Any, fn: Any, /, *arguments: Any, **options: Any) -> Any:
-    if get_ident() in ACTIVE and callable(fn):
-        fn = handed(fn)
+    process = ACTIVE.get(get_ident())
+    if process is not None and callable(fn):
+        fn = _acting_for(process, handed(fn))
     return _real_submit(self, fn, *arguments, **options)
 
 

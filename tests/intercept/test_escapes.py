@@ -256,3 +256,23 @@ def test_a_class_derived_from_fileio_while_rerouted_is_refused(process):
 
     with pytest.raises(SimulationError, match="derived from FileIO"):
         Derived("file")
+
+
+def test_a_thread_of_no_process_cannot_make_on_the_real_disk_what_it_takes_for_simulated(process):
+    """It was started when the store was imported, say: the simulated process only waits for it."""
+    seen: list[BaseException] = []
+
+    def act() -> None:
+        for call in (os.makedirs, os.unlink, lambda path: open(path, "w")):
+            try:
+                call(f"{Machine.MOUNT}/store")
+            except BaseException as error:  # noqa: BLE001 - whatever it is
+                seen.append(error)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    thread.join()
+    assert [type(one) for one in seen] == [EscapeError] * 3, seen
+    assert "when the store was imported" in str(seen[0])
+    with pytest.raises(FileNotFoundError):
+        real_functions.os.stat(Machine.MOUNT)

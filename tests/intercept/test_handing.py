@@ -45,6 +45,18 @@ def test_what_is_handed_over_gives_what_it_gives():
             pool.submit(divmod, 1, 0).result()
 
 
+def test_a_pool_acts_for_the_process_that_hands_it_something():
+    """One that a module keeps outlives the process that started its threads."""
+    with rerouted(), ThreadPoolExecutor(1) as pool:
+        for _ in range(2):
+            machine = Machine()
+            process = machine.process()
+            with active(process):
+                pool.submit(os.mkdir, f"{Machine.MOUNT}/made").result()
+            process.kill()
+            assert machine.image().dirs() == ["made"]
+
+
 def hands_to_a_pool(path):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(os.mkdir, path).result()
