@@ -199,3 +199,20 @@ def broken(store):
 BrokenLinked, BrokenLeaking, BrokenPlaced, BrokenCopied, BrokenAbsent, BrokenEarly = map(
     broken, (Linked, Leaking, Placed, Copied, Absent, Early)
 )
+
+
+class Gone(Absent):
+    """A delete that fails after the name is gone; tried again, it finds nothing to delete."""
+
+    guarantees = ("clean-failure",)
+
+    def delete(self, key):
+        os.unlink(self.path(key))
+        try:
+            sync_directory(self.directory)
+        except OSError:
+            if self.right:
+                raise
+
+
+BrokenGone = broken(Gone)

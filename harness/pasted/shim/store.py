@@ -131,7 +131,8 @@ def deleted(session, key):
     try:
         session.delete(key)
     except not_found:
-        pass
+        return False
+    return True
 
 
 def keys_of(operations):
