@@ -103,7 +103,10 @@ def mended_together(plan: Plan, settled: list[Settled], until: float | None) -> 
             mine = [other for other in proven if other[0].guarantee == found.guarantee]
             others = [*mine, *(other for other in proven if other not in mine)]
             fix = mended_by(plan.loaded, found, others, models, plan.depth.budget, meter)
-        result.append(one if fix is one.fix else Settled(one.candidate, one.replayed, fix))
+        if fix is not one.fix:
+            # No check is missing, where what is read is always whole.
+            one = Settled(replace(one.candidate, accepted=None), one.replayed, fix)  # noqa: PLW2901 - the same, mended
+        result.append(one)
     return result
 
 

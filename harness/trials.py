@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from harness.aftermath import NESTED_BUDGET
 from harness.coverage import Coverage
@@ -30,33 +30,10 @@ from harness.sightings import Sighting, Sightings
 from harness.together import Judged
 from harness.trace import is_call
 
-__all__ = ["CrashTrial", "KillTrial", "NestedTrial", "Trial", "after_kills"]
+__all__ = ["CrashTrial", "KillTrial", "NestedTrial", "after_kills"]
 
 _STATES_MAX: Final = 400
 """Crash states of a run whose recovery a change is tried in; beyond, it is a sample."""
-
-
-class Trial(Protocol):
-    """Counts what a change leaves.
-
-    Attributes:
-        sampled: Whether not every crash state was judged.
-        meter: Says when to stop.
-    """
-
-    sampled: bool
-    meter: Meter
-
-    def traces(self) -> Iterable[Recording]:
-        """Give the traces that show the calls there are to change, the run's first."""
-
-    def broken(self, *changes: Change, at_once: bool = False) -> int | None:
-        """Count the violations with some changes; None where they cannot be made.
-
-        Args:
-            changes: Carried out one after the other, each where its line acts.
-            at_once: Whether the first is enough.
-        """
 
 
 def _changed(recording: Recording, changes: Iterable[Change]) -> tuple[Recording | None, bool]:
@@ -87,7 +64,7 @@ class CrashTrial:
         guarantee: What is counted.
         budget: Sets of effects visited for one trace under one model.
         meter: Says when to stop.
-        sampled: See `Trial`.
+        sampled: Whether not every crash state was judged.
         site: The line to blame, whose half-done writes are counted.
         tried: Changed runs judged so far.
     """
@@ -103,11 +80,16 @@ class CrashTrial:
     tried: int = 0
 
     def traces(self) -> Iterable[Recording]:
-        """The run."""
+        """Give the traces that show the calls there are to change, the run's first."""
         return [self.recording]
 
     def broken(self, *changes: Change, at_once: bool = False) -> int | None:
-        """Judge every crash state of the changed run."""
+        """Count the violations that some changes leave; None where they cannot be made.
+
+        Args:
+            changes: Carried out one after the other, each where its line acts.
+            at_once: Whether the first is enough.
+        """
         run, made = _changed(self.recording, changes)
         if run is None or not (made or not changes):
             return None
