@@ -145,6 +145,13 @@ class Sites:
             return self.issuer(record)
         return site_at(given, format_call(record, numbered=False))
 
+    def behind(self, record: Record, site: Site) -> bool:
+        """Tell whether a line made a call, or gave it its bytes."""
+        return any(
+            one is not None and (one.file, one.line) == (site.file, site.line)
+            for one in (self.issuer(record), self.giver(record))
+        )
+
 
 def with_needs(explorer: Explorer, node: int, position: int) -> int:
     """Give a node, with all that has to be on disk before it, as bits.
@@ -178,12 +185,11 @@ class _Case:
         self.given: Mapping[int, tuple[Frame, ...]] = self.examination.given or {}
         self._start()
 
-    @property
-    def ends(self) -> int:
-        """The last call of the operation that the crash interrupts, or came after."""
-        calls = (self.position + 1) // 2
-        ends = [one.returned for one in self.examination.events if one.invoked < calls]
-        return max(ends, default=len(self.explorer.constraints.effects.records))
+    def ends(self, call: int) -> int:
+        """Give the last call of the operation that a call belongs to."""
+        events = self.examination.events
+        last = len(self.explorer.constraints.effects.records)
+        return next((one.returned for one in events if one.invoked < call <= one.returned), last)
 
     def _start(self) -> None:
         self.nodes = self.explorer.constraints.nodes
@@ -235,10 +241,9 @@ class _NestedCase(_Case):
         self.given = {}
         self._start()
 
-    @property
-    def ends(self) -> int:
+    def ends(self, call: int) -> int:
         """All of the recovery is one operation."""
-        return len(self.explorer.constraints.effects.records)
+        return max(call, len(self.explorer.constraints.effects.records))
 
     def violations(self, state: CrashState) -> Iterator[Violation]:
         image = self.explorer.image(state)
@@ -283,14 +288,15 @@ def diagnose(sighting: Sighting) -> Diagnosis:
     if missing and (violation.guarantee, violation.kind) == ("durability", "lost"):
         # What is there has been replaced or taken away, and that, acknowledged, is what was lost.
         return found("lost", missing[0])
-    return replace(found("exposed", published), repaired=_repaired(case, taken, sites))
+    return replace(found("exposed", published), repaired=_repaired(case, taken, published, sites))
 
 
-def _repaired(case: _Case, taken: int, sites: Sites) -> Site | None:
+def _repaired(case: _Case, taken: int, published: int, sites: Sites) -> Site | None:
     """Find the call after which the violation is gone: it and the culprit belong together."""
     nodes = case.nodes
+    ends = case.ends(nodes[published].call)
     for number in range(case.issued, len(nodes)):
-        if nodes[number].call > case.ends:
+        if nodes[number].call > ends:
             return None  # what another operation does belongs to that
         if number + 1 < len(nodes) and nodes[number + 1].call == nodes[number].call:
             continue

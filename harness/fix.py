@@ -56,13 +56,14 @@ def prove(
         The proven change; None where the case takes another fault than crashes and kills, or none
         of those tried mends it: what that says is in ``found.unmended`` then.
     """
-    if not _can_be_tried(found) or found.culprit is None:
+    culprit = found.culprit
+    if culprit is None or not _can_be_tried(found):
         return None
     with rerouted(), quiet(), fresh(subject):
         trial = _trial(subject, found, models, budget, meter or Meter())
         if type(trial) is CrashTrial:
-            return _in_one(found, found.culprit, trial, subject)
-        return _in_several(found, found.culprit, trial)
+            return _in_one(found, culprit, trial, subject)
+        return _in_several(found, culprit, trial)
 
 
 def mended_by(
@@ -86,17 +87,21 @@ def mended_by(
         meter: Likewise.
     """
     meter, tried = meter or Meter(), set[str]()
-    if not _can_be_tried(found):
+    if found.culprit is None or not _can_be_tried(found):
         return None
     with rerouted(), quiet(), fresh(subject):
         trial = _trial(subject, found, models, budget, meter)
         before = trial.broken()
+        if not before:
+            return None
         elsewhere = Elsewhere(trial)
         for other, fix in others:
-            change = _again(other, trial)
-            if not before or fix.together or change is None or change.identity in tried:
+            if fix.together or other.edit in tried:
                 continue
-            tried.add(change.identity)
+            tried.add(other.edit)
+            change = _again(other, trial)
+            if change is None:
+                continue
             trial.sampled = False
             try:
                 left = trial.broken(change, at_once=True)
@@ -121,8 +126,8 @@ def _again(other: Candidate, trial: CrashTrial) -> Change | None:
 def _can_be_tried(found: Candidate) -> bool:
     """Tell whether it takes nothing but crashes and kills of one process to show a finding."""
     crash = found.reproduction
-    other = crash.fault or crash.rot or crash.chain or crash.race
-    return other is None and found.culprit is not None
+    others = crash.fault, crash.rot, crash.chain, crash.race
+    return all(one is None for one in others)
 
 
 def _trial(

@@ -57,19 +57,12 @@ def pieces(examination: Examination, site: Site) -> list[int]:
     masks: dict[tuple[int, int | None], int] = {}
     for number, node in enumerate(constraints.nodes):
         record = records[node.call - 1]
-        if not isinstance(record, Write) or not _writes(sites, record, site):
+        if not isinstance(record, Write) or not sites.behind(record, site):
             continue
         operation = sum(end < node.call for end in ends)
         place = operation, record.ino
         masks[place] = masks.get(place, 0) | 1 << number
     return list(masks.values())
-
-
-def _writes(sites: Sites, record: Write, site: Site) -> bool:
-    return any(
-        behind is not None and (behind.file, behind.line) == (site.file, site.line)
-        for behind in (sites.issuer(record), sites.giver(record))
-    )
 
 
 def in_part(state: CrashState, mask: int) -> bool:
@@ -95,7 +88,7 @@ def overwrites(recording: Recording, site: Site) -> bool:
                 sizes[ino] = size
             case Write(ino=ino, path=path, offset=offset, data=data):
                 size = sizes.setdefault(ino, len(contents.get(path, b"")))
-                if offset < size and _writes(sites, one, site):
+                if offset < size and sites.behind(one, site):
                     return True
                 sizes[ino] = max(size, offset + len(data))
     return False

@@ -130,11 +130,7 @@ def _written(site: Site, recording: Recording) -> set[str]:
     """Give the paths of the files that a line writes, or gives their bytes."""
     sites = Sites(recording.records, recording.given)
     return {
-        one.path
-        for one in recording.records
-        if isinstance(one, Write)
-        for behind in (sites.giver(one), sites.issuer(one))
-        if behind is not None and (behind.file, behind.line) == (site.file, site.line)
+        one.path for one in recording.records if isinstance(one, Write) and sites.behind(one, site)
     }
 
 
@@ -150,10 +146,8 @@ def _renamed(site: Site, recording: Recording) -> Site | None:
     sites = Sites(recording.records, recording.given)
     written = set[str]()
     for one in recording.records:
-        if isinstance(one, Write):
-            for behind in (sites.giver(one), sites.issuer(one)):
-                if behind is not None and (behind.file, behind.line) == (site.file, site.line):
-                    written.add(one.path)
+        if isinstance(one, Write) and sites.behind(one, site):
+            written.add(one.path)
         elif isinstance(one, Rename) and not one.error and one.src in written:
             return sites.issuer(one)
     return None

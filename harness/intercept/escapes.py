@@ -177,8 +177,11 @@ _STRAY: Final = (
 )
 
 
-def _is_simulated(path: str) -> bool:
-    return path.startswith(MOUNT) and path[len(MOUNT) :][:1] in ("", "/")
+def _is_simulated(path: object) -> bool:
+    if not isinstance(path, str | bytes | os.PathLike):
+        return False
+    text = os.fsdecode(path)
+    return text.startswith(MOUNT) and text[len(MOUNT) :][:1] in ("", "/")
 
 
 _installed = False
@@ -201,7 +204,7 @@ def install_audit_hook() -> None:
             return
         if ident() in actives:
             audits[event](*arguments)
-        elif arguments and type(arguments[0]) is str and _is_simulated(arguments[0]):
+        elif arguments and _is_simulated(arguments[0]):
             _refuse(f"{event} of {arguments[0]!r}", _STRAY)
 
     sys.addaudithook(hook)

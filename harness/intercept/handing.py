@@ -22,7 +22,7 @@ from harness.intercept.current import ACTIVE, active
 from harness.intercept.registry import stand_in_class_attribute
 from harness.intercept.sync import BELONGS
 
-__all__ = ["HANDED", "handed"]
+__all__ = ["HANDED", "handed", "within"]
 
 Places: TypeAlias = tuple[tuple[CodeType, int], ...]
 """Code and line of each frame, innermost first; not the frames, which would go on and stay."""
@@ -84,27 +84,37 @@ def handed(function: Callable[..., Any]) -> Callable[..., Any]:
 _real_submit: Final[Any] = ThreadPoolExecutor.submit
 
 
+def within(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap what a thread runs, so that the thread belongs to a process while it does."""
+
+    def run(*arguments: Any, **options: Any) -> Any:
+        ident = get_ident()
+        before = BELONGS.get(ident)
+        with active(process):
+            BELONGS[ident] = process
+            try:
+                return function(*arguments, **options)
+            finally:
+                if before is None:
+                    del BELONGS[ident]
+                else:
+                    BELONGS[ident] = before
+
+    run.__wrapped__ = function  # type: ignore[attr-defined]
+    return run
+
+
 def _acting_for(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a process's thread act for the process that hands it something.
 
     A pool that a module keeps may have threads that an earlier process started. A thread of none
     stays real.
     """
+    for_process = within(process, function)
 
     def run(*arguments: Any, **options: Any) -> Any:
-        ident = get_ident()
-        if ACTIVE.get(ident) in (None, process):
-            return function(*arguments, **options)
-        before = BELONGS.get(ident)
-        with active(process):
-            BELONGS[ident] = process
-            try:
-                return _call(function, arguments, options)
-            finally:
-                if before is None:
-                    del BELONGS[ident]
-                else:
-                    BELONGS[ident] = before
+        own = ACTIVE.get(get_ident()) in (None, process)
+        return (function if own else for_process)(*arguments, **options)
 
     return run
 

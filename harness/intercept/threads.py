@@ -9,30 +9,17 @@ from typing import Any
 
 from harness.disk import Process
 from harness.errors import Killed
-from harness.intercept.current import ACTIVE, active
-from harness.intercept.handing import handed
+from harness.intercept.current import ACTIVE
+from harness.intercept.handing import handed, within
 from harness.intercept.registry import stands_for
-from harness.intercept.sync import BELONGS, SCHEDULED
+from harness.intercept.sync import SCHEDULED
 
 __all__: list[str] = []
 
 
-def _within(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*arguments: Any, **options: Any) -> Any:
-        with active(process):
-            BELONGS[get_ident()] = process
-            try:
-                return function(*arguments, **options)
-            finally:
-                del BELONGS[get_ident()]
-
-    run.__wrapped__ = function  # type: ignore[attr-defined]
-    return run
-
-
 def _started(process: Process, function: Callable[..., Any]) -> Callable[..., Any]:
     scheduled = SCHEDULED.get(get_ident())
-    function = _within(process, handed(function))
+    function = within(process, handed(function))
     return function if scheduled is None else scheduled.spawn(function)
 
 

@@ -63,3 +63,18 @@ def test_what_follows_a_kill_blames_the_lines_that_the_run_does() -> None:
     assert all(one.fix is not None and one.fix.verified == "trace" for one in found)
     reordered = [one for one in found if one.missing is not None]
     assert [marked(one.missing, "given") for one in reordered] == [True]
+
+
+def test_a_power_cut_after_a_kill_has_its_fix_proven_with_the_others_that_lack() -> None:
+    """The delete that was killed is lost as well: its sync is one of those that are needed."""
+    plan = Plan(f"{STORES}:Plain", ("ext4",), guarantees=("durability",))
+    (one,) = [one for one in check(plan).settled if one.candidate.reproduction.kill_at is not None]
+    assert one.fix is not None
+    needed = [one.fix.change, *one.fix.together]
+    lines = [SOURCE[int(text.rsplit(":", 1)[1]) - 1].strip() for text in needed]
+    assert [text.split(" handing_stores")[0] for text in needed] == [
+        "fsync the file before",
+        "fsync the directory after",
+        "fsync the directory after",
+    ]
+    assert sorted(text.split("(")[0] for text in lines) == ["os.replace", "os.replace", "os.unlink"]

@@ -263,16 +263,18 @@ def test_a_thread_of_no_process_cannot_make_on_the_real_disk_what_it_takes_for_s
     seen: list[BaseException] = []
 
     def act() -> None:
+        path = f"{Machine.MOUNT}/store"
         for call in (os.makedirs, os.unlink, lambda path: open(path, "w")):
-            try:
-                call(f"{Machine.MOUNT}/store")
-            except BaseException as error:  # noqa: BLE001 - whatever it is
-                seen.append(error)
+            for name in (path, os.fsencode(path), pathlib.Path(path)):
+                try:
+                    call(name)
+                except BaseException as error:  # noqa: BLE001 - whatever it is
+                    seen.append(error)
 
     thread = threading.Thread(target=act)
     thread.start()
     thread.join()
-    assert [type(one) for one in seen] == [EscapeError] * 3, seen
+    assert [type(one) for one in seen] == [EscapeError] * 9, seen
     assert "when the store was imported" in str(seen[0])
     with pytest.raises(FileNotFoundError):
         real_functions.os.stat(Machine.MOUNT)
